@@ -1,0 +1,44 @@
+"""What can be wrong with a person's input. Each error says what was found and what to do about it.
+
+The programs print these without a traceback and exit with status 1.
+"""
+
+
+class InputError(Exception):
+    """Base of all errors that the owner of the input can mend."""
+
+
+class MissingDataError(InputError):
+    """The files of a dataset are not where they were looked for."""
+
+
+class ArchiveError(InputError):
+    """An archive is truncated, too large, or would write outside its target folder."""
+
+
+class IndexFileError(InputError):
+    """An index file contradicts itself or the images: an unknown form, an id that comes twice."""
+
+
+class BadImageError(InputError):
+    """One image cannot be read. It is skipped and counted, see TooManyBadImagesError."""
+
+
+class TooManyBadImagesError(InputError):
+    """More images than --max_bad_images allows cannot be read."""
+
+
+class TooFewWritersError(InputError):
+    """A dataset has fewer than two writers: there is nothing to tell apart."""
+
+
+class EmptySplitError(InputError):
+    """A split would hold no image."""
+
+
+class OtherRunError(InputError):
+    """A workdir holds another run's checkpoint: other model, classes or patch size."""
+
+
+class DivergedError(InputError):
+    """The loss is no longer a number."""

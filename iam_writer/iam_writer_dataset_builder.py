@@ -1,0 +1,322 @@
+"""The TFDS dataset `iam_writer`: images of handwritten lines, and who wrote them."""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import filelock
+import tensorflow_datasets as tfds
+
+from iam_writer import splits
+from iam_writer.errors import BadImageError, EmptySplitError, MissingDataError, TooManyBadImagesError
+from iam_writer.handwriting import Census, Handwriting, Line
+from iam_writer.handwriting_folder import HandwritingFolder
+from iam_writer.iam_database import IamDatabase
+from iam_writer.synthetic_handwriting import SyntheticHandwriting
+
+log = logging.getLogger(__name__)
+
+BAD_IMAGES_FILE = "bad_images.txt"
+"""In the dataset's folder: `id<TAB>why` of each image that could not be read."""
+
+
+@dataclasses.dataclass(eq=False)
+class WriterConfig(tfds.core.BuilderConfig):
+    """Which handwriting, and how it is divided.
+
+    Attributes:
+      data: 'iam', 'synthetic' or 'folder'.
+      unit: of IAM, 'sentences' (its sentence files, which are lines or pieces of lines) or 'lines'.
+      subset: 'all'; 'top50', the fifty writers with the most images; 'two_forms', writers of at least two forms.
+      split_by: 'form', whole forms are held out; 'form_or_row', so too, but the writers of a single form are split
+        by text line; 'image', which leaks forms.
+      num_writers: of synthetic handwriting, as all that follow.
+      forms_per_writer: pages.
+      lines_per_form: lines of a page.
+      seed: another seed, other writers.
+      fonts_dir: a folder of fonts to write with, instead of the invented hands.
+      text_file: what to write with them, a sentence a line, in any script.
+    """
+
+    data: str = "iam"
+    unit: str = "sentences"
+    subset: str = "all"
+    split_by: str = "form"
+    num_writers: int = 50
+    forms_per_writer: int = 6
+    lines_per_form: int = 6
+    seed: int = 0
+    fonts_dir: str | None = None
+    text_file: str | None = None
+
+
+def synthetic_config(**changes: Any) -> WriterConfig | str:
+    """The config of synthetic writers with some fields of WriterConfig changed, under a name of its own."""
+    standard = WriterConfig(name="synthetic")
+    changes = {name: value for name, value in changes.items() if getattr(standard, name) != value}
+    if not changes:
+        return "synthetic"
+    digest = hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:8]
+    writers = changes.get("num_writers", standard.num_writers)
+    return WriterConfig(
+        name=f"synthetic{writers}_{digest}", data="synthetic", description=f"Synthetic, {changes}", **changes
+    )
+
+
+def _iam_configs(unit: str, suffix: str) -> list[WriterConfig]:
+    def config(name: str, description: str, **fields: Any) -> WriterConfig:
+        return WriterConfig(
+            name=name + suffix, description=f"{description} IAM's {unit}.", unit=unit, **fields
+        )
+
+    return [
+        config("top50", "The 50 writers with the most images, whole forms held out.", subset="top50"),
+        config("writers301", "All writers of two or more forms, whole forms held out.", subset="two_forms"),
+        config(
+            "writers657",
+            "All writers, whole forms held out; those of a single form are split by text line.",
+            split_by="form_or_row",
+        ),
+        config(
+            "top50_by_image",
+            "The 50 writers with the most images, split by image as the article does. LEAKS: most test images "
+            "have siblings of the same page in train.",
+            subset="top50",
+            split_by="image",
+        ),
+    ]
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Handwritten lines with their writers: IAM's, invented ones, or those of a folder of scans."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "Register, free of charge for research, at https://fki.tic.heia-fr.ch/databases/iam-handwriting-database, "
+        "and download ascii.tgz and sentences.tgz into manual_dir. They may stay packed."
+    )
+    BUILDER_CONFIGS = [
+        *_iam_configs("sentences", ""),
+        *_iam_configs("lines", "_lines"),
+        WriterConfig(name="synthetic", data="synthetic", description="50 invented writers; needs no data."),
+        WriterConfig(
+            name="folder",
+            data="folder",
+            description="Your own scans: manual_dir/<writer>/<form>-<line>.png, one line an image.",
+        ),
+    ]
+    DEFAULT_CONFIG_NAME = "synthetic"
+    builder_config: WriterConfig
+
+    def __init__(self, *, max_bad_images: float = 0.01, **kwargs: Any):
+        """Args beyond those of TFDS: max_bad_images, the share of images that may be unreadable."""
+        self._max_bad_images = max_bad_images
+        self._bad_images: dict[str, str] = {}
+        super().__init__(**kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(
+                        shape=(None, None, 1), encoding_format="png", doc="Gray, at its own size."
+                    ),
+                    # Who wrote is known once the images are, so the names are set while building.
+                    "writer": tfds.features.ClassLabel(doc="Who wrote it."),
+                    "form": tfds.features.Text(doc="The page it was cut from."),
+                    "id": tfds.features.Text(doc="Unique name of the image."),
+                    "text": tfds.features.Text(doc="What is written; empty if unknown."),
+                }
+            ),
+            supervised_keys=("image", "writer"),
+            homepage="https://fki.tic.heia-fr.ch/databases/iam-handwriting-database",
+            # Written while building: what the dataset was made from, see `_split_generators`.
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def handwriting(
+        self, manual_dir: os.PathLike | str | None, extract_dir: os.PathLike | str
+    ) -> Handwriting:
+        """The source that this config is made from.
+
+        Args:
+          manual_dir: where the handwriting lies; not used by synthetic configs.
+          extract_dir: where archives may be extracted.
+
+        Raises:
+          InputError: of the kinds that the readers name.
+        """
+        config = self.builder_config
+        if config.data == "synthetic":
+            return SyntheticHandwriting(
+                num_writers=config.num_writers,
+                forms_per_writer=config.forms_per_writer,
+                lines_per_form=config.lines_per_form,
+                seed=config.seed,
+                fonts_dir=config.fonts_dir,
+                text_file=config.text_file,
+            )
+        if config.data == "folder":
+            return HandwritingFolder(manual_dir)
+        return IamDatabase(manual_dir, unit=config.unit, extract_dir=extract_dir)
+
+    def download_and_prepare(self, **kwargs: Any) -> None:
+        """As TFDS's own. Two programs that prepare the same dataset wait for each other."""
+        folder = pathlib.Path(self.data_path)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder.parent / f"{folder.name}.lock"):
+            super().download_and_prepare(**kwargs)
+        if not self.info.initialized:  # Another program has prepared it while this one waited.
+            self.info.read_from_directory(self.data_path)
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        config = self.builder_config
+        handwriting = self.handwriting(_manual_dir(dl_manager), dl_manager.download_dir / "extracted")
+        lines = _select(handwriting.lines, config.subset)
+        divided = _split(lines, config.split_by)
+        splits.check(divided)
+        self.info.features["writer"].names = sorted({line.writer for line in lines})
+        found, used = Census.of(handwriting.lines), Census.of(lines)
+        self.info.metadata.update(
+            fingerprint=handwriting.fingerprint,
+            found=dataclasses.asdict(found),
+            expected=dataclasses.asdict(handwriting.expected),
+            used=dataclasses.asdict(used),
+        )
+        log.info("Expected %s; found %s.", handwriting.expected, found)
+        log.info("%s takes %s.", config.name, used)
+        self._bad_images.clear()
+        allowed = int(self._max_bad_images * len(lines))
+        return {name: self._generate_examples(handwriting, part, allowed) for name, part in divided.items()}
+
+    def _generate_examples(self, handwriting: Handwriting, lines: Sequence[Line], allowed: int):
+        for line, image in _read_in_parallel(handwriting, lines):
+            if isinstance(image, BadImageError):
+                self._bad_images[line.id] = str(image)
+                self._check_bad_images(allowed)
+                continue
+            yield (
+                line.id,
+                {"image": image, "writer": line.writer, "form": line.form, "id": line.id, "text": line.text},
+            )
+
+    def _check_bad_images(self, allowed: int) -> None:
+        if len(self._bad_images) > allowed:
+            first = "\n  ".join(list(self._bad_images.values())[:10])
+            raise TooManyBadImagesError(
+                f"More than {allowed} images ({self._max_bad_images:.1%}) cannot be read. Mend or remove them, or "
+                f"allow more with --max_bad_images. The first:\n  {first}"
+            )
+
+    def _download_and_prepare(self, dl_manager, download_config) -> None:
+        super()._download_and_prepare(dl_manager, download_config)
+        empty = [name for name, info in self.info.splits.items() if not info.num_examples]
+        if empty:
+            raise EmptySplitError(f"{self.info.full_name}: no image of split {empty[0]!r} can be read.")
+        # The folder is still TFDS's temporary one, so the list appears together with the dataset.
+        listing = "".join(f"{id}\t{why}\n" for id, why in sorted(self._bad_images.items()))
+        (self.data_path / BAD_IMAGES_FILE).write_text(listing)
+        if self._bad_images:
+            log.warning(
+                "%d images cannot be read and were left out; %s in the dataset's folder lists them.",
+                len(self._bad_images),
+                BAD_IMAGES_FILE,
+            )
+
+
+def prepare(
+    config: WriterConfig | str,
+    *,
+    data_dir: os.PathLike | str | None = None,
+    manual_dir: os.PathLike | str | None = None,
+    max_bad_images: float = 0.01,
+) -> Builder:
+    """The dataset of a config, built if it is not there or if it was built from other files.
+
+    Args:
+      config: its name, or a config of your own.
+      data_dir: where TFDS keeps datasets, by default its own place.
+      manual_dir: where the handwriting lies. If None, a dataset that is there is taken as it is.
+      max_bad_images: the share of images that may be unreadable.
+
+    Returns:
+      The builder, ready for `as_dataset`.
+
+    Raises:
+      InputError: of the kinds in `errors`.
+      OSError: the dataset cannot be written.
+    """
+
+    def new_builder() -> Builder:
+        return Builder(config=config, data_dir=data_dir, max_bad_images=max_bad_images)
+
+    builder = new_builder()
+    download_dir = pathlib.Path(builder.data_path).parents[2] / "downloads"
+    mode = tfds.GenerateMode.REUSE_DATASET_IF_EXISTS
+    if manual_dir or builder.builder_config.data == "synthetic" or not builder.info.initialized:
+        # Raises what is wrong with the files before anything is built, or says how to get them.
+        handwriting = builder.handwriting(manual_dir, download_dir / "extracted")
+        if builder.info.initialized and builder.info.metadata.get("fingerprint") != handwriting.fingerprint:
+            log.warning("%s was built from other files; building it anew.", builder.data_path)
+            mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
+    builder.download_and_prepare(
+        download_dir=download_dir,
+        download_config=tfds.download.DownloadConfig(
+            manual_dir=None if manual_dir is None else pathlib.Path(manual_dir), download_mode=mode
+        ),
+    )
+    return new_builder()
+
+
+def _manual_dir(dl_manager: tfds.download.DownloadManager) -> pathlib.Path:
+    try:
+        return pathlib.Path(dl_manager.manual_dir)
+    except AssertionError as error:  # TFDS's word for: it is not there, or empty.
+        raise MissingDataError(str(error)) from error
+
+
+def _select(lines: Sequence[Line], subset: str) -> Sequence[Line]:
+    match subset:
+        case "all":
+            return lines
+        case "top50":
+            return splits.most_productive(lines, 50)
+        case "two_forms":
+            return splits.with_two_forms(lines)
+    raise ValueError(f"Unknown subset {subset!r}.")
+
+
+def _split(lines: Sequence[Line], split_by: str) -> dict[str, list[Line]]:
+    match split_by:
+        case "form":
+            return splits.split_by_form(lines)
+        case "form_or_row":
+            return splits.split_by_form(lines, single_form_by_row=True)
+        case "image":
+            return splits.split_by_image(lines)
+    raise ValueError(f"Unknown split_by {split_by!r}.")
+
+
+def _read_in_parallel(
+    handwriting: Handwriting, lines: Sequence[Line]
+) -> Iterator[tuple[Line, bytes | BadImageError]]:
+    """In order, several at a time, with a bounded number under way."""
+
+    def read(line: Line) -> bytes | BadImageError:
+        try:
+            return handwriting.read(line)
+        except BadImageError as error:
+            return error
+
+    block = 256
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for first in range(0, len(lines), block):
+            part = lines[first : first + block]
+            yield from zip(part, pool.map(read, part), strict=True)

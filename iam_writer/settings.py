@@ -1,0 +1,95 @@
+"""What a training run is told: one field a flag of `iam_writer.train`, which says what each means. No TensorFlow."""
+
+import dataclasses
+
+from iam_writer.errors import OtherRunError
+
+MODELS = ("article",)
+PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
+SCHEDULES = ("constant", "cosine")
+STRATEGIES = ("one", "mirrored")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """See the flags of the same names."""
+
+    dataset: str
+    manual_dir: str | None
+    data_dir: str | None
+    max_bad_images: float
+    num_writers: int
+    forms_per_writer: int
+    lines_per_form: int
+    synthetic_seed: int
+    fonts_dir: str | None
+    text_file: str | None
+    patch_height: int
+    patch_width: int
+    patch_fraction: float
+    balance: str
+    batch_size: int
+    parallel_calls: int
+    model: str
+    precision: str
+    jit_compile: str
+    strategy: str
+    deterministic: bool
+    seed: int
+    epochs: int
+    learning_rate: float
+    learning_rate_schedule: str
+    window_stride: int
+    validation_stride: int
+    workdir: str
+    checkpoint_minutes: float
+    profile_steps: list[int] | None
+
+    def as_flags(self) -> str:
+        """A flagfile that repeats the run."""
+        lines = [
+            "# Repeats this run: python -m iam_writer.train --flagfile=<this file> --workdir=<a new one>"
+        ]
+        for name, value in dataclasses.asdict(self).items():
+            if isinstance(value, bool):
+                lines.append(f"--{name}" if value else f"--no{name}")
+            elif value is not None:
+                lines.append(f"--{name}={','.join(map(str, value)) if isinstance(value, list) else value}")
+        return "\n".join(lines) + "\n"
+
+    @property
+    def config_name(self) -> str:
+        return self.dataset.partition("/")[2]
+
+    @property
+    def decides_weights(self) -> dict:
+        """The settings that the weights depend on, step by step; a run is resumed with these unchanged."""
+        names = (
+            "dataset model patch_height patch_width patch_fraction balance batch_size precision strategy seed "
+            "learning_rate learning_rate_schedule validation_stride"
+        ).split()
+        decisive = {name: getattr(self, name) for name in names}
+        if self.learning_rate_schedule != "constant":
+            decisive["epochs"] = self.epochs
+        return decisive
+
+
+def check_same_run(before: dict, now: dict, checkpoint: str) -> None:
+    """Compares what a checkpoint was trained with to what this run would train with.
+
+    Raises:
+      OtherRunError: they differ; the message names each difference.
+    """
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if names:
+        differences = "; ".join(
+            f"{name} was {_brief(before.get(name))}, now {_brief(now.get(name))}" for name in names
+        )
+        raise OtherRunError(
+            f"{checkpoint} belongs to another run: {differences}. Nothing was changed. Choose another --workdir, or "
+            "repeat that run with the flags.txt that lies beside it."
+        )
+
+
+def _brief(value: object) -> str:
+    return f"{len(value)} of them" if isinstance(value, list) else repr(value)

@@ -1,0 +1,149 @@
+r"""Trains a network that says who wrote a line of handwriting, and tells how well it does.
+
+With no data at hand, on invented writers:
+
+  python -m iam_writer.train --flagfile=iam_writer/flagfiles/quickstart.flags
+
+On the IAM handwriting database, its archives or extracted folders being in ~/iam:
+
+  python -m iam_writer.train --flagfile=iam_writer/flagfiles/iam_top50.flags --manual_dir=~/iam --workdir=runs/top50
+
+Run again, the same command goes on where it was stopped or killed. In the workdir: best.keras and last.keras,
+result.json, flags.txt, which repeats the run, and tensorboard/.
+
+Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
+"""
+
+import dataclasses
+import errno
+import logging
+import os
+import sys
+
+import tensorflow_datasets as tfds
+from absl import app, flags
+from absl import logging as absl_logging
+
+from iam_writer.errors import InputError
+from iam_writer.iam_writer_dataset_builder import Builder
+from iam_writer.settings import MODELS, PRECISIONS, SCHEDULES, STRATEGIES, Settings
+
+DATASETS = tuple(f"iam_writer/{config.name}" for config in Builder.BUILDER_CONFIGS)
+
+flags.DEFINE_enum("dataset", "iam_writer/synthetic", DATASETS, "What to train on, as TFDS names it.")
+flags.DEFINE_string(
+    "manual_dir",
+    None,
+    "Where the handwriting lies: IAM's files, or <writer>/<form>-<line>.png for iam_writer/folder.",
+)
+flags.DEFINE_string("data_dir", None, "Where TFDS keeps datasets. Default: ~/tensorflow_datasets.")
+flags.DEFINE_float("max_bad_images", 0.01, "Share of images that may be unreadable.", 0, 1)
+
+flags.DEFINE_integer("num_writers", 50, "iam_writer/synthetic: how many writers to invent.", 2)
+flags.DEFINE_integer("forms_per_writer", 6, "iam_writer/synthetic: pages each of them writes.", 3)
+flags.DEFINE_integer("lines_per_form", 6, "iam_writer/synthetic: lines of a page.", 1)
+flags.DEFINE_integer("synthetic_seed", 0, "iam_writer/synthetic: another seed, other writers.", 0)
+flags.DEFINE_string(
+    "fonts_dir", None, "iam_writer/synthetic: write with the *.ttf and *.otf fonts of this folder."
+)
+flags.DEFINE_string("text_file", None, "iam_writer/synthetic: what to write with them, a sentence a line.")
+
+flags.DEFINE_integer("patch_height", 113, "Height of a patch; each line is scaled to it.", 16)
+flags.DEFINE_integer("patch_width", 113, "Width of a patch, in columns of a scaled line.", 16)
+flags.DEFINE_float("patch_fraction", 0.3, "Share of all patch positions that make an epoch.", 0)
+flags.DEFINE_enum(
+    "balance", "none", ["none", "writers"], "Draw every position, or every writer, equally often."
+)
+flags.DEFINE_integer("batch_size", 256, "Patches in a batch, over all devices.", 1)
+flags.DEFINE_integer("parallel_calls", 2, "Batches made at once. Does not change what is in them.", 1)
+
+flags.DEFINE_enum("model", "article", MODELS, "The network.")
+flags.DEFINE_enum("precision", "auto", PRECISIONS, "auto: float32 on a CPU, mixed on a GPU.")
+flags.DEFINE_enum(
+    "jit_compile", "auto", ["auto", "true", "false"], "Compile with XLA. auto: on one GPU only."
+)
+flags.DEFINE_enum("strategy", "one", STRATEGIES, "Train on one device, or mirrored on all GPUs.")
+flags.DEFINE_bool(
+    "deterministic", False, "Bit for bit the same weights each time, at the price of some speed."
+)
+flags.DEFINE_integer("seed", 0, "Of the weights, the order of the patches, and dropout.", 0, 2**32 - 1)
+flags.DEFINE_integer("epochs", 10, "How many.", 1)
+flags.DEFINE_float("learning_rate", 1e-3, "Of Adam.", 0)
+flags.DEFINE_enum("learning_rate_schedule", "constant", SCHEDULES, "cosine: falls to zero over the epochs.")
+
+flags.DEFINE_integer(
+    "window_stride", 8, "Columns from a window to the next in the final evaluation; 1: all.", 1
+)
+flags.DEFINE_integer("validation_stride", 32, "The same after each epoch, to choose the best one.", 1)
+flags.DEFINE_string("workdir", "runs/quickstart", "Where checkpoints, results and logs go.")
+flags.DEFINE_float("checkpoint_minutes", 2, "A kill loses no more than this.", 0)
+flags.DEFINE_list("profile_steps", None, "First and last step to profile for TensorBoard, such as 20,30.")
+
+
+@flags.validator("profile_steps", "must be two steps, such as 20,30, the second not before the first.")
+def _are_steps(steps):
+    return steps is None or (
+        len(steps) == 2 and all(step.isdigit() for step in steps) and int(steps[0]) <= int(steps[1])
+    )
+
+
+@flags.multi_flags_validator(["fonts_dir", "text_file"], "--fonts_dir and --text_file go together.")
+def _are_together(values):
+    return (values["fonts_dir"] is None) == (values["text_file"] is None)
+
+
+@flags.multi_flags_validator(["patch_fraction", "learning_rate"], "must be more than 0.")
+def _are_positive(values):
+    return all(value > 0 for value in values.values())
+
+
+def settings_from_flags() -> Settings:
+    """The flags' values; paths with ~ resolved."""
+    values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Settings)}
+    for name in ("manual_dir", "data_dir", "fonts_dir", "text_file", "workdir"):
+        values[name] = values[name] and os.path.expanduser(values[name])
+    if values["profile_steps"]:
+        values["profile_steps"] = [int(step) for step in values["profile_steps"]]
+    return Settings(**values)
+
+
+def set_up_logging() -> None:
+    """Shows this project's messages, and of its libraries' only warnings."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if not flags.FLAGS["verbosity"].present:
+        absl_logging.set_verbosity(absl_logging.WARNING)
+    absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
+    for package in ("iam_writer", "pipelines"):
+        logging.getLogger(package).setLevel(logging.INFO)
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    settings = settings_from_flags()
+    set_up_logging()
+    from iam_writer import scoring, training  # TensorFlow takes seconds to load; a wrong flag is told before.
+
+    try:
+        results = training.run(settings)
+    except KeyboardInterrupt as stopped:
+        sys.exit(_say(stopped, 130))
+    except InputError as error:
+        sys.exit(_say(error, 1))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(_say(f"{error}. Free some space and run again; nothing half-written was kept.", 1))
+    print(scoring.table(results))
+    print(f"\nIn {settings.workdir}: result.json, best.keras, flags.txt, tensorboard/")
+
+
+def _say(message: object, status: int) -> int:
+    print(f"\n{message}" if str(message) else "\nStopped.", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    app.run(main)

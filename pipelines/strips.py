@@ -1,0 +1,306 @@
+"""A split of a dataset as one uint8 matrix `[columns, height]` on disk, ready to be mapped into memory.
+
+Every image is scaled to the height of a patch and stored column by column, one image after the other. A patch is
+then one contiguous block of the file, a batch of patches is one gather, and nothing is ever decoded again.
+
+A strips folder holds two files: `columns`, the matrix without any header, and `index.npz`, which says where each
+image starts and what is known of it. It is written beside and renamed, under a lock, so that it is whole or absent.
+"""
+
+import concurrent.futures
+import dataclasses
+import io
+import itertools
+import json
+import logging
+import os
+import pathlib
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+
+import filelock
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from pipelines.progress import progress_bar
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of the files' layout and of what `lay` does to an image. Strips of another version are built anew."""
+
+MAX_ENLARGEMENT = 8
+"""An image of a few pixels' height is not blown up into megabytes; it is padded to the height instead."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """An image file with its label, and what evaluation will want to know of it."""
+
+    image: bytes
+    label: int
+    id: str = ""
+    group: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Strips:
+    """A split laid out in columns.
+
+    Attributes:
+      folder: where the two files lie.
+      height: bytes of a column, which is the height of a patch.
+      first_column: int64 `[images + 1]`, where each image starts, and where the last one ends.
+      labels: int32 `[images]`.
+      ids: `[images]` names of the images.
+      groups: `[images]` what each image is a part of, such as its form.
+    """
+
+    folder: pathlib.Path
+    height: int
+    first_column: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+    groups: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def columns(self) -> tf.Tensor:
+        """uint8 `[columns, height]`, mapped from the file: takes no time, and all processes share one copy.
+
+        Keep the tensor and use it again: each call maps the file afresh and faults its pages in anew. The op has no
+        GPU kernel, so the tensor lives on the host.
+        """
+        with tf.device("CPU:0"):
+            return tf.raw_ops.ImmutableConst(
+                dtype=tf.uint8,
+                shape=[int(self.first_column[-1]), self.height],
+                memory_region_name=os.fspath(self.folder / "columns"),
+            )
+
+
+def lay(image: bytes, height: int, min_width: int) -> np.ndarray:
+    """Scales an image to `height` rows and turns it into columns.
+
+    An image narrower than `min_width` is padded on its right, and one that would be enlarged beyond MAX_ENLARGEMENT
+    above and below, with its background, which is taken to be its median gray.
+
+    Args:
+      image: a file that Pillow can read.
+      height: rows.
+      min_width: the least number of columns that come out.
+
+    Returns:
+      uint8 `[columns, height]`.
+    """
+    with Image.open(io.BytesIO(image)) as picture:
+        gray = picture.convert("L")
+    scale = min(height / gray.height, MAX_ENLARGEMENT)
+    size = (max(1, round(gray.width * scale)), max(1, round(gray.height * scale)))
+    pixels = np.asarray(gray.resize(size, Image.Resampling.BILINEAR)).T
+    missing_columns, missing_rows = max(0, min_width - size[0]), height - size[1]
+    if missing_columns or missing_rows:
+        above = missing_rows // 2
+        background = int(np.median(pixels))
+        padding = ((0, missing_columns), (above, missing_rows - above))
+        pixels = np.pad(pixels, padding, constant_values=background)
+    return np.ascontiguousarray(pixels)
+
+
+def strips_of_split(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    *,
+    height: int,
+    min_width: int,
+    folder: os.PathLike | None = None,
+    image: str = "image",
+    label: str = "label",
+    id: str = "id",
+    group: str = "group",
+) -> Strips:
+    """The strips of a split of a prepared TFDS dataset: those on disk if they are sound, else built now.
+
+    Args:
+      builder: the dataset; its examples have an Image, a ClassLabel and two texts.
+      split: such as 'train'.
+      height: of a patch.
+      min_width: of a strip; at least the width of a patch.
+      folder: where to keep strips, by default `strips` in the dataset's own folder.
+      image: name of the Image feature, and so on.
+      label: name of the ClassLabel feature.
+      id: name of the feature that names an image.
+      group: name of the feature that says what the image is a part of.
+
+    Returns:
+      The strips, in the dataset's order.
+
+    Raises:
+      OSError: they cannot be written; what was written so far is removed.
+    """
+    info = builder.info.splits[split]
+
+    def examples() -> Iterator[Example]:
+        # The images stay encoded here: `lay` decodes them on all cores.
+        dataset = builder.as_dataset(split=split, decoders={image: tfds.decode.SkipDecoding()})
+        for row in tfds.as_numpy(dataset):
+            yield Example(row[image], int(row[label]), row[id].decode(), row[group].decode())
+
+    parent = pathlib.Path(folder or builder.data_path / "strips")
+    return open_or_build(
+        parent / f"{split}-{height}x{min_width}",
+        examples,
+        height=height,
+        min_width=min_width,
+        source=f"{builder.info.full_name} {split}: {info.num_examples} images in {info.num_bytes} bytes",
+        total=info.num_examples,
+    )
+
+
+def open_or_build(
+    folder: os.PathLike,
+    examples,
+    *,
+    height: int,
+    min_width: int,
+    source: str,
+    total: int | None = None,
+) -> Strips:
+    """The strips in `folder` if they are sound and of this source, height and width; else built from `examples`.
+
+    Two programs that do this at the same time wait for each other, and the second finds what the first has built.
+
+    Args:
+      folder: of the strips.
+      examples: called without arguments if they are to be built; returns an iterable of Example.
+      height: of a patch.
+      min_width: of a strip.
+      source: names what the examples are; strips of another source are built anew.
+      total: how many examples there are, for the progress bar.
+
+    Returns:
+      The strips.
+
+    Raises:
+      OSError: they cannot be written.
+    """
+    folder = pathlib.Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    wanted = {"version": VERSION, "height": height, "min_width": min_width, "source": source}
+    with filelock.FileLock(folder.with_name(folder.name + ".lock")):
+        fault = _fault(folder, wanted)
+        if fault:
+            if folder.exists():
+                log.warning("Building strips anew, since %s.", fault)
+            _build(folder, examples(), wanted, total)
+        return _open(folder)
+
+
+def _build(folder: pathlib.Path, examples: Iterable[Example], meta: dict, total: int | None) -> None:
+    incomplete = folder.with_name(folder.name + ".incomplete")
+    # The lock is ours, so whatever lies there was left by a program that was killed.
+    shutil.rmtree(incomplete, ignore_errors=True)
+    incomplete.mkdir()
+    try:
+        index = _write_columns(incomplete / "columns", examples, meta, total)
+        np.savez(incomplete / "index.npz", **index)
+        _flush_to_disk(incomplete / "index.npz")
+        shutil.rmtree(folder, ignore_errors=True)
+        incomplete.rename(folder)
+    except BaseException:
+        shutil.rmtree(incomplete, ignore_errors=True)
+        raise
+
+
+def _write_columns(path: pathlib.Path, examples: Iterable[Example], meta: dict, total: int | None) -> dict:
+    """Writes the matrix and returns the arrays of the index."""
+    widths, labels, ids, groups, checksum = [], [], [], [], 0
+    with open(path, "wb") as file:
+        progress = progress_bar(
+            _lay_in_parallel(examples, meta), total=total, desc=path.parent.stem, unit=" images"
+        )
+        for example, pixels in progress:
+            file.write(pixels)
+            checksum = zlib.crc32(pixels, checksum)
+            widths.append(len(pixels))
+            labels.append(example.label)
+            ids.append(example.id)
+            groups.append(example.group)
+        file.flush()
+        os.fsync(file.fileno())
+    stat = path.stat()
+    meta = meta | {"checksum": checksum, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    return {
+        "first_column": np.concatenate([[0], np.cumsum(widths, dtype=np.int64)]).astype(np.int64),
+        "labels": np.array(labels, np.int32),
+        "ids": np.array(ids, dtype=np.str_),
+        "groups": np.array(groups, dtype=np.str_),
+        "meta": np.array(json.dumps(meta)),
+    }
+
+
+def _lay_in_parallel(examples: Iterable[Example], meta: dict) -> Iterator[tuple[Example, np.ndarray]]:
+    """In order, on all cores (Pillow lets go of the interpreter's lock), with a bounded number of images under way."""
+    examples = iter(examples)
+    cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))
+    with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+
+        def submit(example):
+            return example, pool.submit(lay, example.image, meta["height"], meta["min_width"])
+
+        under_way = [submit(example) for example in itertools.islice(examples, 8 * cores)]
+        while under_way:
+            example, pixels = under_way.pop(0)
+            under_way.extend(submit(following) for following in itertools.islice(examples, 1))
+            yield example, pixels.result()
+
+
+def _flush_to_disk(path: pathlib.Path) -> None:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _fault(folder: pathlib.Path, wanted: dict) -> str | None:
+    """Why the strips in `folder` cannot be used, or None if they can."""
+    if not folder.exists():
+        return f"there are none in {folder}"
+    try:
+        stat = (folder / "columns").stat()
+        meta = _load_index(folder)["meta"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        return f"{folder} is damaged ({error})"
+    for name, value in wanted.items():
+        if meta.get(name) != value:
+            return f"{folder} has {name} {meta.get(name)!r} where {value!r} is wanted"
+    if stat.st_size != meta["bytes"]:
+        return f"{folder} is damaged ({stat.st_size:,} bytes where {meta['bytes']:,} were written)"
+    # Reading all bytes would take seconds for gigabytes; an untouched file need not be read.
+    if stat.st_mtime_ns != meta["mtime_ns"] and _checksum(folder / "columns") != meta["checksum"]:
+        return f"{folder} is damaged (its bytes are not those that were written)"
+    return None
+
+
+def _checksum(path: pathlib.Path) -> int:
+    checksum = 0
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
+def _load_index(folder: pathlib.Path) -> dict:
+    with np.load(folder / "index.npz") as arrays:
+        index = dict(arrays)
+    return index | {"meta": json.loads(str(index["meta"]))}
+
+
+def _open(folder: pathlib.Path) -> Strips:
+    index = _load_index(folder)
+    return Strips(
+        folder, index["meta"]["height"], index["first_column"], index["labels"], index["ids"], index["groups"]
+    )

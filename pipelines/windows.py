@@ -1,0 +1,43 @@
+"""Evaluation windows: every window of every line, left to right, once."""
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.strips import Strips
+
+
+def window_starts(strips: Strips, *, window_width: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the windows start, and in which image.
+
+    Args:
+      strips: the images.
+      window_width: columns of a window.
+      stride: columns from one window to the next; 1 is every window.
+
+    Returns:
+      int64 `[windows]` start columns, ascending; int64 `[windows]` image numbers.
+    """
+    starts = [
+        np.arange(first, end - window_width + 1, stride)
+        for first, end in zip(strips.first_column[:-1], strips.first_column[1:], strict=True)
+    ]
+    return np.concatenate(starts), np.repeat(np.arange(len(starts)), [len(s) for s in starts])
+
+
+def windows(
+    strips: Strips, *, window_width: int, batch_size: int, stride: int = 1, num_parallel_calls: int = 2
+) -> tuple[tf.data.Dataset, np.ndarray]:
+    """Every window, in order, in batches of one shape, so that a compiled model is compiled once.
+
+    Returns:
+      Dataset of uint8 `[batch_size, window_width, height]`, x first; the last batch is filled up by repeating its
+      last window. And the windows' image numbers, int64 `[windows]`: cut the scores off at its length.
+    """
+    starts, images = window_starts(strips, window_width=window_width, stride=stride)
+    filled = np.pad(starts, (0, -len(starts) % batch_size), mode="edge")
+    columns = strips.columns()
+    offsets = tf.range(window_width, dtype=tf.int64)
+    dataset = tf.data.Dataset.from_tensor_slices(filled.reshape(-1, batch_size)).map(
+        lambda start: tf.gather(columns, start[:, None] + offsets), num_parallel_calls=num_parallel_calls
+    )
+    return dataset.prefetch(2), images

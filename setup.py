@@ -1,0 +1,38 @@
+"""Packaging. Tool settings are in pyproject.toml; why each dependency is here, in BUILD.md."""
+
+import pathlib
+import re
+
+import setuptools
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "iam_writer/__init__.py").read_text()).group(1)
+
+setuptools.setup(
+    name="iam_writer",
+    version=VERSION,
+    description="Who wrote this? Writer identification on IAM, and a tf.data pipeline at the speed of memory.",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    packages=["iam_writer", "pipelines"],
+    package_data={"iam_writer": ["README.md", "CITATIONS.bib", "TAGS.txt", "flagfiles/*.flags"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "tensorflow>=2.20,<2.22",
+        "tensorflow-datasets>=4.9.9,<5",
+        "importlib_resources>=6,<8",
+        "keras>=3.12,<4",
+        "numpy>=1.26,<3",
+        "absl-py>=2.1,<3",
+        "filelock>=3.16,<5",
+        "Hershey-Fonts>=2.1,<3",
+        "pillow>=10.3,<14",
+        "tensorboard>=2.19,<3",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
+        "beam": ["apache-beam>=2.65,<3"],
+        "test": ["dill>=0.3.8,<1", "pytest>=8,<10", "ruff>=0.9,<1"],
+    },
+)

@@ -1,0 +1,81 @@
+"""Tiny data made by code."""
+
+import io
+import os
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """uint8 `[height, width]` → a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def make_strips(tmp_path):
+    """(widths, labels) → strips of height 4 whose column c holds c, c, c, c (modulo 256)."""
+    from pipelines import strips
+
+    def make(widths, labels, min_width=1):
+        ends = np.cumsum(widths)
+        examples = [
+            strips.Example(
+                png(np.tile(np.arange(end - width, end).astype(np.uint8), (4, 1))),
+                label,
+                f"image{i}",
+                f"form{label}",
+            )
+            for i, (width, end, label) in enumerate(zip(widths, ends, labels, strict=True))
+        ]
+        return strips.open_or_build(
+            tmp_path / "strips", lambda: examples, height=4, min_width=min_width, source=f"{widths} {labels}"
+        )
+
+    return make
+
+
+@pytest.fixture
+def iam_dir():
+    """The folder of real IAM images, which are not ours to ship."""
+    if "IAM_DIR" not in os.environ:
+        pytest.skip("IAM_DIR is not set: real IAM images are needed, and may not be redistributed")
+    return pathlib.Path(os.environ["IAM_DIR"])
+
+
+def scribble(name: str, height: int = 20, width: int = 60) -> np.ndarray:
+    """uint8 `[height, width]`: an image like no other."""
+    random = np.random.default_rng(list(name.encode()))
+    return np.where(
+        random.random((height, width)) < 0.2, random.integers(0, 200, (height, width)), 255
+    ).astype(np.uint8)
+
+
+def write_iam(
+    folder: pathlib.Path, forms: dict[str, str], lines: int = 3, unit: str = "sentences"
+) -> pathlib.Path:
+    """An IAM of tiny scribbles, laid out like the real one: form → writer."""
+    (folder / "ascii").mkdir(parents=True)
+    rows = [f"{form} {writer} 1 all {lines} {lines} 9 9" for form, writer in forms.items()]
+    (folder / "ascii/forms.txt").write_text("# a comment\n" + "\n".join(rows) + "\n")
+    index = []
+    for form in forms:
+        for i in range(lines):
+            id = f"{form}-s00-{i:02}" if unit == "sentences" else f"{form}-{i:02}"
+            number = "0 " if unit == "sentences" else ""
+            index.append(f"{id} {number}ok 154 19 100 {100 * i} 60 20 A|MOVE|to|stop")
+            path = folder / unit / form[:3] / form / f"{id}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(png(scribble(id)))
+    (folder / f"ascii/{unit}.txt").write_text("\n".join(index) + "\n")
+    return folder
+
+
+SMALL_IAM = {f"a0{writer}-{form:03}": f"00{writer}" for writer in range(3) for form in range(writer + 1)}
+"""Writer 000 has one form, 001 has two and 002 has three."""

@@ -1,0 +1,124 @@
+"""pipelines/strips.py: images in, columns out; and nothing but whole, sound files is ever used."""
+
+import concurrent.futures
+import os
+
+import numpy as np
+import pytest
+from conftest import png
+
+from pipelines import strips
+from pipelines.strips import Example, lay, open_or_build
+
+
+def pixels(rows):
+    return np.array(rows, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("image", "height", "min_width", "expected"),
+    [
+        # Columns come out as rows.
+        ([[1, 2, 3], [4, 5, 6]], 2, 1, [[1, 4], [2, 5], [3, 6]]),
+        # Narrower than a patch: padded on the right with the median, which is the paper.
+        ([[9, 7], [9, 9]], 2, 4, [[9, 9], [7, 9], [9, 9], [9, 9]]),
+        # Half the height: half the width.
+        ([[8, 8, 4, 4], [8, 8, 4, 4]], 1, 1, [[7], [5]]),
+    ],
+)
+def test_lay(image, height, min_width, expected):
+    assert np.abs(lay(png(pixels(image)), height, min_width).astype(int) - expected).max() <= 1
+
+
+def test_an_image_of_one_row_is_not_blown_up():
+    columns = lay(png(np.full((1, 1000), 200, np.uint8)), height=113, min_width=113)
+    assert columns.shape == (1000 * strips.MAX_ENLARGEMENT, 113)
+    assert (columns == 200).all()
+
+
+def test_columns_of_all_images_lie_end_to_end(make_strips):
+    laid = make_strips([3, 5, 2], [7, 7, 1])
+    assert laid.first_column.tolist() == [0, 3, 8, 10]
+    assert laid.labels.tolist() == [7, 7, 1]
+    assert laid.ids.tolist() == ["image0", "image1", "image2"]
+    assert laid.groups.tolist() == ["form7", "form7", "form1"]
+    assert laid.columns().numpy().tolist() == [[c] * 4 for c in range(10)]
+
+
+def build(folder, calls, source="a", height=2, min_width=1):
+    def examples():
+        calls.append(source)
+        return [Example(png(pixels([[1, 2, 3], [4, 5, 6]])), 0), Example(png(pixels([[7], [8]])), 1)]
+
+    return open_or_build(folder, examples, height=height, min_width=min_width, source=source)
+
+
+def damage_a_byte(folder):
+    data = bytearray((folder / "columns").read_bytes())
+    data[3] ^= 255
+    (folder / "columns").write_bytes(data)
+    os.utime(folder / "columns", ns=(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("what_happens", "built_again"),
+    [
+        (lambda folder: None, False),
+        (lambda folder: os.utime(folder / "columns", ns=(1, 1)), False),  # Touched, but the bytes are right.
+        (damage_a_byte, True),
+        (lambda folder: os.truncate(folder / "columns", 5), True),
+        (lambda folder: (folder / "columns").unlink(), True),
+        (lambda folder: (folder / "index.npz").unlink(), True),
+        (lambda folder: os.truncate(folder / "index.npz", 50), True),
+        (lambda folder: (folder / "index.npz").write_bytes(b"nonsense"), True),
+    ],
+)
+def test_only_sound_strips_are_used_again(tmp_path, what_happens, built_again):
+    calls, folder = [], tmp_path / "train"
+    before = build(folder, calls).columns().numpy().copy()
+    what_happens(folder)
+    after = build(folder, calls)
+    assert len(calls) == 1 + built_again
+    assert np.array_equal(after.columns(), before)
+
+
+@pytest.mark.parametrize("change", [{"source": "b"}, {"height": 1}, {"min_width": 3}])
+def test_strips_of_something_else_are_built_anew(tmp_path, change):
+    calls = []
+    build(tmp_path / "train", calls)
+    build(tmp_path / "train", calls, **change)
+    assert len(calls) == 2
+
+
+def test_strips_of_another_version_are_built_anew(tmp_path, monkeypatch):
+    calls = []
+    build(tmp_path / "train", calls)
+    monkeypatch.setattr(strips, "VERSION", strips.VERSION + 1)
+    build(tmp_path / "train", calls)
+    assert len(calls) == 2
+
+
+def test_what_a_killed_program_left_is_removed(tmp_path):
+    left = tmp_path / "train.incomplete"
+    left.mkdir()
+    (left / "columns").write_bytes(b"half")
+    build(tmp_path / "train", [])
+    assert not left.exists()
+
+
+def test_an_error_while_building_leaves_nothing(tmp_path):
+    def examples():
+        yield Example(png(pixels([[1]])), 0)
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        open_or_build(tmp_path / "train", examples, height=2, min_width=1, source="a")
+    assert [path.name for path in tmp_path.iterdir()] == ["train.lock"]
+
+
+def test_two_that_build_the_same_both_succeed(tmp_path):
+    calls = []
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        built = list(pool.map(lambda _: build(tmp_path / "train", calls), range(4)))
+    assert len(calls) == 1
+    assert all(np.array_equal(one.columns(), built[0].columns()) for one in built)

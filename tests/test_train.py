@@ -1,0 +1,321 @@
+"""The training program, from flags to result.json, as a person runs it."""
+
+import dataclasses
+import errno
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from conftest import SMALL_IAM, write_iam
+
+from iam_writer import checkpoints, errors, training
+from iam_writer.settings import Settings
+
+SETTINGS = Settings(
+    dataset="iam_writer/synthetic",
+    manual_dir=None,
+    data_dir=None,
+    max_bad_images=0.01,
+    num_writers=3,
+    forms_per_writer=3,
+    lines_per_form=1,
+    synthetic_seed=0,
+    fonts_dir=None,
+    text_file=None,
+    patch_height=32,
+    patch_width=40,
+    patch_fraction=0.1,
+    balance="none",
+    batch_size=16,
+    parallel_calls=2,
+    model="article",
+    precision="auto",
+    jit_compile="auto",
+    strategy="one",
+    deterministic=False,
+    seed=1,
+    epochs=2,
+    learning_rate=1e-3,
+    learning_rate_schedule="constant",
+    window_stride=8,
+    validation_stride=16,
+    workdir="",
+    checkpoint_minutes=2,
+    profile_steps=None,
+)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """Synthetic handwriting is drawn once for all tests of this module."""
+    return str(tmp_path_factory.mktemp("tfds"))
+
+
+@pytest.fixture
+def settings(tmp_path, data_dir):
+    return dataclasses.replace(SETTINGS, workdir=str(tmp_path / "run"), data_dir=data_dir)
+
+
+def command(settings, *more):
+    """What a person would type for these settings."""
+    workdir = pathlib.Path(settings.workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    flagfile = workdir.parent / f"{workdir.name}.flags"
+    flagfile.write_text(settings.as_flags())
+    return [sys.executable, "-m", "iam_writer.train", f"--flagfile={flagfile}", *more]
+
+
+def run_program(*arguments, **kwargs):
+    done = subprocess.run(
+        [sys.executable, "-m", "iam_writer.train", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **kwargs,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def weights(path):
+    """Every number in a checkpoint: of the model, the optimizer and the random generators."""
+    import io
+
+    import h5py
+
+    found = {}
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+        file.visititems(
+            lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+        )
+    return found
+
+
+def same_weights(left, right):
+    left, right = weights(left), weights(right)
+    assert any("optimizer" in name for name in left) and any("seed" in name for name in left)
+    return left.keys() == right.keys() and all(np.array_equal(left[name], right[name]) for name in left)
+
+
+def test_a_run_leaves_its_results(settings):
+    results = training.run(settings)
+    workdir = pathlib.Path(settings.workdir)
+    summary = json.loads((workdir / "result.json").read_text())
+    for split in ("validation", "test"):
+        for key in ("patch_top1", "line_top1", "form_top1", "line_top5", "line_macro_top1"):
+            assert summary[f"{split}.{key}"] == results[split][key]
+    assert summary["test.writers"] == 3
+    assert summary["config"]["seed"] == 1
+    assert summary["versions.tensorflow"]
+    assert summary["train.patches"] == summary["train.steps"] * 16
+    assert list(workdir.glob("tensorboard/events*"))
+    assert keras.saving.load_model(workdir / "best.keras").count_params() > 0
+    assert not list(workdir.glob(".*"))
+
+
+def test_a_finished_run_is_only_evaluated_again(settings):
+    first = training.run(settings)
+    before = (pathlib.Path(settings.workdir) / "last.keras").read_bytes()
+    assert training.run(settings) == first
+    assert (pathlib.Path(settings.workdir) / "last.keras").read_bytes() == before
+
+
+def test_the_saved_flags_repeat_the_run(settings, tmp_path):
+    training.run(settings)
+    saved = (pathlib.Path(settings.workdir) / "flags.txt").read_text()
+    assert saved == settings.as_flags()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"patch_width": 48}, {"num_writers": 4}, {"learning_rate": 0.5}, {"seed": 2}],
+    ids=["patch size", "classes", "learning rate", "seed"],
+)
+def test_a_workdir_of_another_run_is_left_alone(settings, change):
+    training.run(dataclasses.replace(settings, epochs=1))
+    workdir = pathlib.Path(settings.workdir)
+    before = {path.name: path.read_bytes() for path in workdir.iterdir() if path.is_file()}
+    with pytest.raises(errors.OtherRunError, match=r"belongs to another run: .* was .*, now .*--workdir"):
+        training.run(dataclasses.replace(settings, **change))
+    assert {path.name: path.read_bytes() for path in workdir.iterdir() if path.is_file()} == before
+
+
+def test_more_epochs_go_on_where_fewer_ended(settings, tmp_path):
+    training.run(dataclasses.replace(settings, epochs=1))
+    training.run(settings)
+    other = dataclasses.replace(settings, workdir=str(tmp_path / "other"))
+    training.run(other)
+    names = [
+        json.loads((pathlib.Path(s.workdir) / "result.json").read_text())["train.steps"]
+        for s in (settings, other)
+    ]
+    assert names[0] == names[1]
+
+
+def test_a_loss_that_is_no_number_is_an_error_and_is_not_saved(settings):
+    with pytest.raises(errors.DivergedError, match="--learning_rate"):
+        training.run(dataclasses.replace(settings, learning_rate=1e30))
+    assert not (pathlib.Path(settings.workdir) / "last.keras").exists()
+
+
+def test_mirrored_over_two_cpus(settings, tmp_path):
+    """In a process of its own: logical devices must be made before TensorFlow starts."""
+    code = (
+        "import tensorflow as tf; cpu = tf.config.list_physical_devices('CPU')[0]\n"
+        "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
+        "strategy = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])\n"
+        "tf.distribute.MirroredStrategy = lambda: strategy\n"
+        "import runpy; runpy.run_module('iam_writer.train', run_name='__main__')"
+    )
+    mirrored = dataclasses.replace(settings, strategy="mirrored", epochs=1)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command(mirrored)[3:]], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "test lines" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_run_killed_twice_ends_with_the_same_weights(settings, tmp_path):
+    """kill -9 between and within steps, without any chance to clean up."""
+    alone = dataclasses.replace(settings, deterministic=True, checkpoint_minutes=0.02, epochs=3)
+    assert subprocess.run(command(alone), capture_output=True, timeout=300).returncode == 0
+
+    killed = dataclasses.replace(alone, workdir=str(tmp_path / "killed"), checkpoint_minutes=0)
+    last = tmp_path / "killed/last.keras"
+    for at_step in (3, 12):
+        process = subprocess.Popen(command(killed), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not (last.exists() and checkpoints.read_state(last)["progress"]["step"] >= at_step):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        assert not (tmp_path / "killed/result.json").exists()
+    assert subprocess.run(command(killed), capture_output=True, timeout=300).returncode == 0
+
+    assert same_weights(pathlib.Path(alone.workdir) / "last.keras", last)
+    assert same_weights(pathlib.Path(alone.workdir) / "best.keras", tmp_path / "killed/best.keras")
+    results = [
+        json.loads((w / "result.json").read_text())
+        for w in (pathlib.Path(alone.workdir), tmp_path / "killed")
+    ]
+    for key in results[0]:
+        if key.startswith(("test.", "validation.")):
+            assert results[0][key] == results[1][key]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_stop_saves_and_says_so(settings, number):
+    long = dataclasses.replace(settings, epochs=1000)
+    process = subprocess.Popen(command(long), stderr=subprocess.PIPE, text=True)
+    last = pathlib.Path(settings.workdir) / "last.keras"
+    deadline = time.monotonic() + 120
+    while not last.exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in said
+    assert "Traceback" not in said
+
+
+def one_message(status, said):
+    """Whether a program has failed as it should: status 1, one message, no traceback."""
+    assert status == 1
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.parametrize("place", ["missing", "empty", "without an index"])
+def test_wrong_manual_dir(tmp_path, place):
+    folder = tmp_path / "iam"
+    if place != "missing":
+        folder.mkdir()
+    if place == "without an index":
+        (write_iam(folder / "x", SMALL_IAM) / "ascii/forms.txt").unlink()
+    status, _, said = run_program(
+        "--dataset=iam_writer/top50",
+        f"--manual_dir={folder}",
+        f"--data_dir={tmp_path}",
+        f"--workdir={tmp_path}/w",
+    )
+    said = one_message(status, said)
+    assert "forms.txt" in said and str(folder) in said and "sentences.tgz" in said
+
+
+def test_no_manual_dir(tmp_path):
+    status, _, said = run_program(
+        "--dataset=iam_writer/top50", f"--data_dir={tmp_path}", f"--workdir={tmp_path}/w"
+    )
+    assert "--manual_dir" in one_message(status, said)
+
+
+def test_full_disk(settings, monkeypatch, capsys):
+    from absl import flags
+
+    from iam_writer import train
+
+    def full(settings):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data")
+
+    monkeypatch.setattr(training, "run", full)
+    flags.FLAGS(["train"])
+    with pytest.raises(SystemExit) as stopped:
+        train.main(["train"])
+    assert stopped.value.code == 1
+    assert "No space left on device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--batch_size=0", "lower_bound"),
+        ("--patch_fraction=0", "must be more than 0"),
+        ("--learning_rate=-1", "lower"),
+        ("--epochs=some", "invalid literal"),
+        ("--model=transformer", "should be one of <article>"),
+        ("--dataset=iam_writer/top51", "should be one of"),
+        ("--profile_steps=30,20", "must be two steps"),
+        ("--fonts_dir=.", "go together"),
+        ("--epoch=3", "Unknown command line flag 'epoch'. Did you mean"),
+        ("5", "Unknown argument"),
+    ],
+)
+def test_a_wrong_flag_is_told_before_tensorflow_is_loaded(flag, message):
+    code = (
+        "import runpy, sys\n"
+        "class NoTensorFlow:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        assert name != 'tensorflow', 'TensorFlow was imported'\n"
+        "sys.meta_path.insert(0, NoTensorFlow())\n"
+        "runpy.run_module('iam_writer.train', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, flag], capture_output=True, text=True, timeout=60)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_every_flagfile_is_valid():
+    from absl import flags
+
+    from iam_writer import train
+
+    folder = pathlib.Path(train.__file__).parent / "flagfiles"
+    names = {path.stem for path in folder.glob("*.flags")}
+    assert names >= {"quickstart", "iam_top50", "iam_article_protocol", "iam_writers301"}
+    for name in names:
+        flags.FLAGS.unparse_flags()
+        flags.FLAGS(["train", f"--flagfile={folder / name}.flags"])
+        assert train.settings_from_flags().workdir == f"runs/{name}"
