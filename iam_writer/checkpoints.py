@@ -25,7 +25,8 @@ def save(model: keras.Model, path: pathlib.Path, state: dict) -> None:
     try:
         model.save(beside)
         with zipfile.ZipFile(beside, "a") as archive:
-            archive.writestr(STATE_MEMBER, json.dumps(state))
+            random = [keras.ops.convert_to_numpy(v).tolist() for v in _random_state(model)]
+            archive.writestr(STATE_MEMBER, json.dumps(state | {"random": random}))
         with open(beside, "rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
@@ -48,6 +49,12 @@ def read_state(path: pathlib.Path) -> dict:
 
 
 def restore(model: keras.Model, path: pathlib.Path) -> None:
-    """Gives a compiled model of the same architecture the weights and the optimizer state of a checkpoint."""
-    model.optimizer.build(model.trainable_variables)
+    """Gives a compiled model of the same architecture all that a checkpoint holds of weights and states."""
     model.load_weights(path)
+    for variable, value in zip(_random_state(model), read_state(path)["random"], strict=True):
+        variable.assign(value)
+
+
+def _random_state(model: keras.Model) -> list[keras.Variable]:
+    """The states of dropout's random generators, which Keras (3.15) leaves out of its files."""
+    return [v for v in model.variables if v.path.endswith("seed_generator_state")]

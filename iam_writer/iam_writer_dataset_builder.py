@@ -8,7 +8,7 @@ import logging
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import filelock
 import tensorflow_datasets as tfds
@@ -97,12 +97,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """Handwritten lines with their writers: IAM's, invented ones, or those of a folder of scans."""
 
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Register, free of charge for research, at https://fki.tic.heia-fr.ch/databases/iam-handwriting-database, "
         "and download ascii.tgz and sentences.tgz into manual_dir. They may stay packed."
     )
-    BUILDER_CONFIGS = [
+    BUILDER_CONFIGS: ClassVar = [
         *_iam_configs("sentences", ""),
         *_iam_configs("lines", "_lines"),
         WriterConfig(name="synthetic", data="synthetic", description="50 invented writers; needs no data."),
@@ -178,7 +178,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         config = self.builder_config
-        handwriting = self.handwriting(_manual_dir(dl_manager), dl_manager.download_dir / "extracted")
+        manual_dir = None if config.data == "synthetic" else _manual_dir(dl_manager)
+        handwriting = self.handwriting(manual_dir, dl_manager.download_dir / "extracted")
         lines = _select(handwriting.lines, config.subset)
         divided = _split(lines, config.split_by)
         splits.check(divided)

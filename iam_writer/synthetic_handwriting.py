@@ -159,8 +159,8 @@ class SyntheticHandwriting:
                 _check_coverage(font, self._sentences)
         self.fingerprint = digest.hexdigest()
         # Drawn once a writer, not once a line.
-        self._hand = functools.lru_cache(maxsize=None)(functools.partial(draw_hand, seed))
-        self._style = functools.lru_cache(maxsize=None)(self._draw_style)
+        self._hand = functools.cache(functools.partial(draw_hand, seed))
+        self._style = functools.cache(self._draw_style)
 
         digits = max(2, len(str(num_writers - 1)))
         self._place, lines = {}, []
@@ -371,7 +371,7 @@ def _cropped(pixels: np.ndarray, margin: int = 8) -> Image.Image:
     return Image.fromarray(pixels[top:bottom, left:right].round().astype(np.uint8))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _glyphs(font: str) -> dict[str, tuple[list[np.ndarray], float]]:
     """Hershey's glyphs: character → (strokes from x = 0, y downwards; advance)."""
     fonts = HersheyFonts()

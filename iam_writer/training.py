@@ -214,6 +214,8 @@ def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile={"auto": automatic, "true": True, "false": False}[settings.jit_compile],
     )
+    # Now, not in the first step: a checkpoint needs its variables, and a mirrored step cannot make them.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -277,7 +279,7 @@ class Trainer:
         bar = progress_bar(total=steps, initial=self.progress.step, unit=" steps", desc="training")
         # What a process does first takes longer, and is not timed.
         warm_up = self.progress.step + WARM_UP_STEPS
-        next_save = time.monotonic() + 60 * self.settings.checkpoint_minutes
+        save_at = self._next_save()
         with contextlib.closing(bar), scalars.as_default(), _told_to_stop() as told_to_stop:
             if self.progress.step == 0:
                 self._show_batch()
@@ -285,16 +287,12 @@ class Trainer:
                 epoch_end = (self.progress.step // self.steps_per_epoch + 1) * self.steps_per_epoch
                 timed = self.progress.step >= warm_up
                 until = epoch_end if timed else min(epoch_end, warm_up)
-
-                def stop() -> bool:
-                    return told_to_stop.is_set() or time.monotonic() >= next_save
-
-                logs = self._steps(batches, until, stop, timed, bar)
+                logs = self._steps(batches, until, save_at, told_to_stop, timed, bar)
                 if self.progress.step == epoch_end:
                     self._end_epoch(logs, bar)
-                if self.progress.step == epoch_end or stop():
+                if self.progress.step == epoch_end or told_to_stop.is_set() or time.monotonic() >= save_at:
                     self._save(LAST)
-                    next_save = time.monotonic() + 60 * self.settings.checkpoint_minutes
+                    save_at = self._next_save()
                 if told_to_stop.is_set():
                     raise KeyboardInterrupt(
                         f"Stopped at step {self.progress.step:,} of {steps:,}; the same command goes on from there."
@@ -322,8 +320,19 @@ class Trainer:
             dataset = dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2))
         return iter(dataset)
 
-    def _steps(self, batches: TimedIterator, until: int, stop, timed: bool, bar: tqdm) -> dict[str, float]:
-        """Trains up to step `until`, or until `stop()`; at least one step."""
+    def _next_save(self) -> float:
+        return time.monotonic() + 60 * self.settings.checkpoint_minutes
+
+    def _steps(
+        self,
+        batches: TimedIterator,
+        until: int,
+        save_at: float,
+        told_to_stop: threading.Event,
+        timed: bool,
+        bar: tqdm,
+    ) -> dict[str, float]:
+        """Trains up to step `until`, the time to save, or being told to stop; at least one step."""
         progress = self.progress
         first, started, waited = progress.step, time.perf_counter(), batches.waited
         while True:
@@ -331,7 +340,7 @@ class Trainer:
                 logs = self.model.train_function(batches)
             progress.step += 1
             bar.update()
-            done = progress.step >= until or stop()
+            done = progress.step >= until or told_to_stop.is_set() or time.monotonic() >= save_at
             if not done and time.perf_counter() - started < 1:
                 continue
             seen = self._fetch(logs)  # Waits for the device, so that the time is that of all steps so far.

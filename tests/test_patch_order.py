@@ -70,7 +70,7 @@ def test_shares_of_a_batch_make_the_batch(strips, balance):
     arguments = {"patch_width": 3, "batch_size": 12, "seed": 3, "balance": balance}
     whole = draw(patch_order(strips, **arguments), [5])
     shares = [draw(patch_order(strips, **arguments, share=(worker, 3)), [5]) for worker in range(3)]
-    assert sum(shares, []) == whole
+    assert [pair for share in shares for pair in share] == whole
 
 
 @pytest.mark.parametrize(

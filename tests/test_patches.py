@@ -16,8 +16,9 @@ def first_batches(strips, count, **changes):
 
 
 def same(left, right):
-    return all(
-        np.array_equal(a, b) for one, other in zip(left, right, strict=True) for a, b in zip(one, other)
+    return len(left) == len(right) and all(
+        np.array_equal(one_images, other_images) and np.array_equal(one_labels, other_labels)
+        for (one_images, one_labels), (other_images, other_labels) in zip(left, right, strict=True)
     )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import io
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import sys
 import time
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -85,11 +87,7 @@ def run_program(*arguments, **kwargs):
 
 
 def weights(path):
-    """Every number in a checkpoint: of the model, the optimizer and the random generators."""
-    import io
-
-    import h5py
-
+    """Every number in a checkpoint: of the model and the optimizer. (The generators' are checked by the outcome.)"""
     found = {}
     with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
         file.visititems(
@@ -100,7 +98,7 @@ def weights(path):
 
 def same_weights(left, right):
     left, right = weights(left), weights(right)
-    assert any("optimizer" in name for name in left) and any("seed" in name for name in left)
+    assert any("optimizer" in name for name in left)
     return left.keys() == right.keys() and all(np.array_equal(left[name], right[name]) for name in left)
 
 
@@ -236,8 +234,11 @@ def one_message(status, said):
     return said
 
 
-@pytest.mark.parametrize("place", ["missing", "empty", "without an index"])
-def test_wrong_manual_dir(tmp_path, place):
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [("missing", "no folder"), ("empty", "forms.txt"), ("without an index", "forms.txt")],
+)
+def test_wrong_manual_dir(tmp_path, place, message):
     folder = tmp_path / "iam"
     if place != "missing":
         folder.mkdir()
@@ -250,7 +251,7 @@ def test_wrong_manual_dir(tmp_path, place):
         f"--workdir={tmp_path}/w",
     )
     said = one_message(status, said)
-    assert "forms.txt" in said and str(folder) in said and "sentences.tgz" in said
+    assert message in said and str(folder) in said and "sentences.tgz" in said
 
 
 def test_no_manual_dir(tmp_path):
@@ -279,9 +280,9 @@ def test_full_disk(settings, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--batch_size=0", "lower_bound"),
+        ("--batch_size=0", "not a positive integer"),
         ("--patch_fraction=0", "must be more than 0"),
-        ("--learning_rate=-1", "lower"),
+        ("--learning_rate=-1", "non-negative"),
         ("--epochs=some", "invalid literal"),
         ("--model=transformer", "should be one of <article>"),
         ("--dataset=iam_writer/top51", "should be one of"),
