@@ -224,7 +224,9 @@ def draw_hand(seed: int, writer: int) -> Hand:
         own = np.random.default_rng([_LETTER, seed, writer, ord(character)])
         font = usual_font if own.random() < constancy else own.integers(len(STROKE_FONTS))
         strokes, advance = _glyphs(STROKE_FONTS[font])[character]
-        bent = [_bend(stroke, own.normal(0, 0.9, (6, 2))) for stroke in strokes]
+        # The strokes of a letter are bent together, or they would come apart; and each a little on its own.
+        bend = own.normal(0, 0.9, (6, 2))
+        bent = [_bend(stroke, bend + own.normal(0, 0.25, (6, 2))) for stroke in strokes]
         letters[character] = (bent, advance * float(np.exp(own.normal(0, 0.06))))
     return Hand(
         letters=letters,
@@ -337,18 +339,16 @@ def _ink(
     picture = Image.new("L", tuple((np.ceil((high - low) * size) * 2).astype(int)), 255)
     pen = ImageDraw.Draw(picture)
     for stroke in strokes:
-        pixels = (stroke - low) * scale
-        phase = line.uniform(0, 2 * np.pi)
-        for start in range(0, len(pixels) - 1, 4):
-            push = 1 + pressure * np.sin(phase + start / 5)
-            width = max(2, round(thickness * push * scale))
-            # 'curve' rounds the joints; without it sharp turns have notches.
-            pen.line(
-                [tuple(p) for p in pixels[start : start + 5]],
-                fill=int(np.clip(ink - 60 * (push - 1) + line.normal(0, 4), 0, 160)),
-                width=width,
-                joint="curve",
-            )
+        starts = np.arange(0, len(stroke) - 1, 5)
+        push = 1 + pressure * np.sin(line.uniform(0, 2 * np.pi) + starts / 5)
+        widths = np.maximum(2, np.rint(thickness * push * scale)).astype(int).tolist()
+        grays = np.clip(ink - 60 * (push - 1) + line.normal(0, 4, len(starts)), 0, 160).astype(int).tolist()
+        pixels = ((stroke - low) * scale).ravel().tolist()
+        for start, width, gray in zip(starts.tolist(), widths, grays, strict=True):
+            part = pixels[2 * start : 2 * start + 12]
+            pen.line(part, fill=gray, width=width)
+            for x, y in (part[:2], part[-2:]):  # The tip of a pen is round.
+                pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=gray)
     return picture.reduce(2)
 
 
