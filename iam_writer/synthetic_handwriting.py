@@ -283,11 +283,12 @@ def draw_with_font(
     """A line in a font, bent elastically; arguments and result as of `draw`."""
     font = _font(style.font)
     left, top, right, bottom = font.getbbox(text, stroke_width=style.weight)
-    margin = 30
+    margin = 60  # Enough for slant and distortion; what is left of it is cropped.
     picture = Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), 0)
     ImageDraw.Draw(picture).text(
         (margin - left, margin - top), text, font=font, fill=255, stroke_width=style.weight
     )
+    picture = picture.resize((round(picture.width * style.width), picture.height), Image.Resampling.BILINEAR)
     # Elastic distortion: a coarse field of random vectors, made smooth by enlarging it.
     fields = 0.6 * style.habit + 0.8 * line.normal(0, 1, style.habit.shape)
     dx, dy = (
@@ -297,10 +298,8 @@ def draw_with_font(
     height, width = dx.shape
     rows, columns = np.mgrid[0:height, 0:width]
     slant = style.slant + line.normal(0, 0.03)
-    from_x = (columns - width / 2) / style.width + width / 2 + (rows - height / 2) * slant + dx
-    from_y = rows + dy
-    # Nearest pixels of a picture drawn at this size would be jagged; bilinear ones are not.
-    coverage = _sample(np.asarray(picture, np.float32), from_x, from_y) / 255
+    from_x = columns + (rows - height / 2) * slant + dx
+    coverage = _sample(np.asarray(picture, np.float32), from_x, rows + dy) / 255
     return _cropped(255 - coverage * (255 - form.uniform(10, 90)))
 
 

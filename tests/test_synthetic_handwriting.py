@@ -123,6 +123,7 @@ def test_writers_of_fonts_have_styles_of_their_own(fonts_dir, tmp_path):
     for line in handwriting.lines:
         image = pixels(handwriting, line)
         assert 0.01 < (image < 128).mean() < 0.5
+        assert (image[[0, -1]] > 200).all() and (image[:, [0, -1]] > 200).all()  # Nothing is cut off.
     before = handwriting.fingerprint
     text.write_text("Other.")
     assert small(fonts_dir=fonts_dir, text_file=text).fingerprint != before
