@@ -195,18 +195,24 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         log.info("%s takes %s.", config.name, used)
         self._bad_images.clear()
         allowed = int(self._max_bad_images * len(lines))
-        return {name: self._generate_examples(handwriting, part, allowed) for name, part in divided.items()}
+        return {
+            name: self._generate_examples(handwriting, name, part, allowed) for name, part in divided.items()
+        }
 
-    def _generate_examples(self, handwriting: Handwriting, lines: Sequence[Line], allowed: int):
+    def _generate_examples(self, handwriting: Handwriting, split: str, lines: Sequence[Line], allowed: int):
+        readable = 0
         for line, image in _read_in_parallel(handwriting, lines):
             if isinstance(image, BadImageError):
                 self._bad_images[line.id] = str(image)
                 self._check_bad_images(allowed)
                 continue
+            readable += 1
             yield (
                 line.id,
                 {"image": image, "writer": line.writer, "form": line.form, "id": line.id, "text": line.text},
             )
+        if not readable:
+            raise EmptySplitError(f"{self.info.full_name}: no image of split {split!r} can be read.")
 
     def _check_bad_images(self, allowed: int) -> None:
         if len(self._bad_images) > allowed:
@@ -218,9 +224,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _download_and_prepare(self, dl_manager, download_config) -> None:
         super()._download_and_prepare(dl_manager, download_config)
-        empty = [name for name, info in self.info.splits.items() if not info.num_examples]
-        if empty:
-            raise EmptySplitError(f"{self.info.full_name}: no image of split {empty[0]!r} can be read.")
         # The folder is still TFDS's temporary one, so the list appears together with the dataset.
         listing = "".join(f"{id}\t{why}\n" for id, why in sorted(self._bad_images.items()))
         (self.data_path / BAD_IMAGES_FILE).write_text(listing)

@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import pathlib
 import tempfile
 
 import numpy as np
@@ -151,7 +152,7 @@ def test_a_dataset_is_used_again_and_built_anew_when_its_files_change(tmp_path, 
 
     def prepared(manual_dir=small_iam):
         path = prepare("top50", data_dir=tmp_path / "tfds", manual_dir=manual_dir).data_path
-        return (path / "dataset_info.json").stat().st_mtime_ns
+        return pathlib.Path(path, "dataset_info.json").stat().st_mtime_ns
 
     built = prepared()
     assert prepared() == prepared(None) == built

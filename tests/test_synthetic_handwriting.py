@@ -113,9 +113,7 @@ def fonts_dir(tmp_path):
 
 def test_writers_of_fonts_have_styles_of_their_own(fonts_dir, tmp_path):
     text = tmp_path / "text.txt"
-    text.write_text(
-        "Who rides so late through night and wind? It is the father.\n\nHis child\n"
-    )
+    text.write_text("Who rides so late through night and wind? It is the father.\n\nHis child\n")
     handwriting = small(fonts_dir=fonts_dir, text_file=text)
     assert {line.text for line in handwriting.lines} <= {"Who rides so late through night", "His child"}
     assert len(set(digests(handwriting).values())) == 12
