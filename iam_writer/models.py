@@ -1,7 +1,8 @@
 """The networks. Keras layers and `keras.ops` only, so that they run on any of Keras' backends.
 
 Every model takes patches as the pipeline delivers them, uint8 `[batch, width, height]` with x first, and gives
-float32 logits `[batch, classes]`.
+float32 logits `[batch, classes]`. The layer before the logits is named `embedding`: what the network sees of a hand,
+whoever's it is.
 """
 
 import keras
@@ -10,18 +11,17 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="iam_writer")
 class Ink(layers.Layer):
-    """Turns bytes into ink on the device: uint8 `[batch, width, height]` → float `[batch, height, width, 1]`.
+    """Turns bytes into ink on the device: uint8 `[batch, width, height]` → float `[batch, width, height, 1]`.
 
-    Paper (255) becomes 0 and black becomes 1, so that zero padding is paper.
+    Paper (255) becomes 0 and black becomes 1, so that zero padding is paper. The axes stay as they are: to a
+    network that learns its kernels it is all one whether x comes first or y, and turning batches costs time.
     """
 
     def call(self, patches):
-        image = ops.expand_dims(ops.transpose(patches, (0, 2, 1)), -1)
-        return 1 - ops.cast(image, self.compute_dtype) / 255
+        return 1 - ops.cast(ops.expand_dims(patches, -1), self.compute_dtype) / 255
 
     def compute_output_shape(self, input_shape):
-        batch, width, height = input_shape
-        return (batch, height, width, 1)
+        return (*input_shape, 1)
 
 
 def article(classes: int, height: int, width: int) -> keras.Model:
@@ -38,7 +38,7 @@ def article(classes: int, height: int, width: int) -> keras.Model:
     patches = keras.Input((width, height), dtype="uint8", name="patches")
     x = Ink()(patches)
     x = layers.ZeroPadding2D(1)(x)
-    x = layers.Resizing(height // 2, width // 2)(x)
+    x = layers.Resizing(width // 2, height // 2)(x)
     x = layers.Conv2D(32, 5, strides=2, padding="same", activation="relu")(x)
     x = layers.MaxPooling2D(2)(x)
     x = layers.Conv2D(64, 3, padding="same", activation="relu")(x)
@@ -49,7 +49,7 @@ def article(classes: int, height: int, width: int) -> keras.Model:
     x = layers.Dropout(0.5)(x)
     x = layers.Dense(512, activation="relu")(x)
     x = layers.Dropout(0.5)(x)
-    x = layers.Dense(256, activation="relu")(x)
+    x = layers.Dense(256, activation="relu", name="embedding")(x)
     x = layers.Dropout(0.5)(x)
     # In float32 under every precision policy: a softmax over hundreds of writers needs the digits.
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)

@@ -18,7 +18,7 @@ def test_the_article_has_the_parameters_it_reports():
 def test_ink():
     patches = np.array([[[255, 0], [51, 255], [255, 255]]], np.uint8)  # [batch 1, width 3, height 2]
     ink = models.Ink()(patches).numpy()
-    assert np.allclose(ink[..., 0], [[[0, 0.8, 0], [1, 0, 0]]])  # [batch 1, height 2, width 3]
+    assert np.allclose(ink[..., 0], [[[0, 1], [0.8, 0], [0, 0]]])
 
 
 @pytest.mark.parametrize("name", models.MODELS)
