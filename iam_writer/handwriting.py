@@ -54,6 +54,9 @@ class Handwriting(Protocol):
     expected: Census
     """What the index files promise; equal to `Census.of(lines)` where there is no index."""
 
+    ignored: Sequence[str]
+    """Files that lie among the others and are no line of a writer."""
+
     def read(self, line: Line) -> bytes:
         """The line's image as an 8-bit gray PNG file.
 

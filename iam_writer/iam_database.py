@@ -99,6 +99,7 @@ class IamDatabase:
         self._files = source.images
         self.lines = _lines(self._files, source.forms_file.name, forms, pieces, unit)
         self.expected = _expected(self.lines, forms, pieces, unit)
+        self.ignored = ()
         self.fingerprint = _fingerprint(self._files, [source.forms_file, source.pieces_file])
 
     def read(self, line: Line) -> bytes:

@@ -193,6 +193,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
         log.info("Expected %s; found %s.", handwriting.expected, found)
         log.info("%s takes %s.", config.name, used)
+        if handwriting.ignored:
+            first = ", ".join(handwriting.ignored[:5])
+            log.warning(
+                "%d files are no image of a writer and were ignored: %s", len(handwriting.ignored), first
+            )
         self._bad_images.clear()
         allowed = int(self._max_bad_images * len(lines))
         return {

@@ -174,6 +174,7 @@ class SyntheticHandwriting:
                     lines.append(Line(id, writer=f"w{writer:0{digits}}", form=form_id, row=id, text=text))
         self.lines = sorted(lines, key=lambda line: line.id)
         self.expected = Census.of(self.lines)
+        self.ignored = ()
 
     def read(self, line: Line) -> bytes:
         """The line's image as an 8-bit gray PNG file."""

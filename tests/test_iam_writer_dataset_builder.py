@@ -172,6 +172,16 @@ def test_bad_images_are_left_out_and_listed(tmp_path, small_iam):
     assert sum(info.num_examples for info in builder.info.splits.values()) == 17
 
 
+def test_files_of_a_folder_that_are_no_images_are_counted_and_named(tmp_path, caplog):
+    for writer, form, line in itertools.product("ab", "xyz", "12"):
+        file = tmp_path / f"scans/{writer}/{form}-{line}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(png(scribble(file.name)))
+    (tmp_path / "scans/a/notes.pdf").write_bytes(b"%PDF")
+    prepare("folder", data_dir=tmp_path / "tfds", manual_dir=tmp_path / "scans")
+    assert "1 files are no image of a writer and were ignored: a/notes.pdf" in caplog.text
+
+
 def test_a_split_of_which_no_image_can_be_read(tmp_path, small_iam):
     builder = prepare("top50", data_dir=tmp_path / "a", manual_dir=small_iam)
     for row in rows(builder, "validation"):
