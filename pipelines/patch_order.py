@@ -1,17 +1,26 @@
 """Step number → which patches. A shuffle without a buffer.
 
-Contract. A *position* is a place where a patch may start: every column of every image such that the patch ends
-within that image. They are numbered 0 … N-1, label by label. Batch `step` is a pure function of `(seed, step)`:
+A *position* is a place where a patch may start: every column of every image such that the patch ends within that
+image. Positions a whole row apart (see `Strips.row_width`; 113 columns for patches of 113) have the same *phase*. A
+pass is all positions of one phase: together they tile every image with patches that do not overlap. One pass after
+the other, each shifted by the golden section of a row, makes a cycle. All patches of a batch being of one phase, they
+can be gathered as rows of one matrix.
 
-- exactly once: N consecutive draws, from a multiple of N on, hold each position once (with `balance='writers'`:
-  n consecutive draws *of one label*, from a multiple of n on, where n is how many positions that label has);
+Contract. Batch `step` is a pure function of `(seed, step)`:
+
+- exactly once: with N positions, N consecutive draws, from a multiple of N on, hold each position once; and within
+  them each pass, over all images, is shuffled as a whole. With `balance='writers'` labels and phases take turns, and
+  each pair of them is a stream of its own: n consecutive draws of it, from a multiple of n on, hold each of its n
+  positions once;
 - no state: any batch can be had first, so a run resumes at any step, and the stream is the same whatever the
   number of threads;
 - shardable: `share=(k, n)` gives rows k·B/n … (k+1)·B/n of every batch of B.
 
-The permutation is TensorFlow's `RandomIndexShuffle`, a block cipher on 0 … N-1: O(1) memory, 0.1 µs a draw.
+The permutation is arithmetic: O(1) memory, 0.1 µs a draw, whatever the number of positions.
 """
 
+import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -21,26 +30,116 @@ from pipelines.strips import Strips
 
 BALANCES = ("none", "writers")
 
+SWAP_OR_NOT_ROUNDS = 4
+"""With the stride before them enough that neither neighbours nor images stay together; more cost time."""
+
+# 2**31 minus these are the 64 largest primes below it.
+_BELOW_2_31 = (
+    1,
+    19,
+    61,
+    69,
+    85,
+    99,
+    105,
+    151,
+    159,
+    171,
+    225,
+    249,
+    295,
+    325,
+    379,
+    399,
+    411,
+    469,
+    477,
+    511,
+    525,
+    571,
+    579,
+    589,
+    595,
+    615,
+    619,
+    697,
+    699,
+    705,
+    711,
+    727,
+    771,
+    775,
+    781,
+    789,
+    829,
+    831,
+    837,
+    847,
+    885,
+    909,
+    951,
+    955,
+    967,
+    985,
+    987,
+    1027,
+    1057,
+    1065,
+    1071,
+    1141,
+    1147,
+    1167,
+    1231,
+    1239,
+    1281,
+    1287,
+    1299,
+    1305,
+    1321,
+    1357,
+    1375,
+    1411,
+)
+_PRIMES = 2**31 - np.array(_BELOW_2_31, np.int64)
+
 PatchOrder = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
-def permute(index: tf.Tensor, size: tf.Tensor, *seeds: tf.Tensor | int) -> tf.Tensor:
+def permute(index: tf.Tensor, size: tf.Tensor, seed: int, stream: tf.Tensor, cycle: tf.Tensor) -> tf.Tensor:
     """Where `index` comes to lie in a pseudo-random permutation of 0 … size-1.
 
+    A stride prime to the size tears neighbours apart, and rounds of the swap-or-not shuffle (Hoang, Morris & Rogaway,
+    CRYPTO 2012) make the order irregular. TensorFlow's own `RandomIndexShuffle` is a cipher of 16 bits or more that
+    is run until it hits the range: 10 µs a draw where the size is 50, as streams of a writer and a phase are.
+
     Args:
-      index: int64 `[n]`.
-      size: int64, scalar or `[n]`.
-      *seeds: at most three integers or int64 `[n]`; each combination is another permutation.
+      index: int64 `[n]`, each below its size.
+      size: int64 `[n]`, below 2³¹.
+      seed: below 2³².
+      stream: int64 `[n]`; each combination of seed, stream and cycle is another permutation.
+      cycle: int64 `[n]`.
 
     Returns:
       int64 `[n]`.
     """
-    # tf.random.experimental.index_shuffle would pad a matrix of seeds along the wrong axis (seen in TF 2.21).
-    padded = [*seeds, 0, 0, 0][:3]
-    columns = [tf.broadcast_to(tf.cast(seed, tf.uint32), tf.shape(index)) for seed in padded]
-    return tf.raw_ops.RandomIndexShuffle(
-        index=index, seed=tf.stack(columns, axis=1), max_index=tf.cast(size, tf.int64) - 1, rounds=4
-    )
+    # Arithmetic modulo 2**64, whose high bits are the random ones.
+    state = ((stream * 0x2545F4914F6CDD1D + cycle) * 0x1B873593CC9E2D51 + seed) * 0x5851F42D4C957F2D
+    state = tf.bitwise.bitwise_xor(state, tf.bitwise.right_shift(state, 29)) * 0x1F58476D1CE4E5B9
+    state = tf.bitwise.bitwise_xor(state, tf.bitwise.right_shift(state, 32))
+    place = (index * tf.gather(_PRIMES, tf.bitwise.bitwise_and(state, 63)) + _high_bits(state)) % size
+    for _ in range(SWAP_OR_NOT_ROUNDS):
+        state = state * 0x5851F42D4C957F2D + 0x14057B7EF767814F
+        # Each place has one partner in a round, and a coin that both of them see says whether they swap.
+        partner = tf.bitwise.right_shift(_high_bits(state) * size, 31) - place
+        partner = tf.where(partner < 0, partner + size, partner)
+        coin = tf.maximum(place, partner) * 0x1E3779B97F4A7C15 + state
+        coin = tf.bitwise.bitwise_xor(coin, tf.bitwise.right_shift(coin, 31)) * 0x3F58476D1CE4E5B9
+        place = tf.where(coin < 0, partner, place)
+    return place
+
+
+def _high_bits(state: tf.Tensor) -> tf.Tensor:
+    return tf.bitwise.bitwise_and(tf.bitwise.right_shift(state, 33), 2**31 - 1)
 
 
 def number_of_positions(strips: Strips, patch_width: int) -> int:
@@ -64,11 +163,13 @@ def patch_order(
       patch_width: columns.
       batch_size: rows of a whole batch, over all workers.
       seed: 0 … 2³²-1.
-      balance: 'none', every position equally often; or 'writers', every label equally often.
+      balance: 'none', every position equally often; or 'writers', every label equally often (a label of so few
+        positions that a phase has none of them sits that phase out).
       share: this worker's number and how many workers there are; they must divide `batch_size`.
 
     Returns:
-      step (int64 scalar) → start columns (int32 or int64 `[batch]`), labels (int32 `[batch]`).
+      steps (int64 `[n]`) → start columns (int32 or int64 `[n, batch]`), labels (int32 `[n, batch]`). Many steps at
+      once cost less than one after the other.
 
     Raises:
       ValueError: an argument is out of range, or an image is narrower than a patch.
@@ -81,44 +182,101 @@ def patch_order(
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed must be in 0 … 2**32-1, not {seed}.")
 
-    # Images sorted by label, so that the positions of one label are neighbours.
+    # Images sorted by label, so that the positions of one label and phase are neighbours.
     by_label = np.argsort(strips.labels, kind="stable")
-    positions = _positions_by_image(strips, patch_width)[by_label]
-    first_position = np.cumsum(positions) - positions
-    last_position = tf.constant(first_position + positions - 1)
-    labels = tf.constant(strips.labels[by_label])
-    # A start column is its position plus what is constant within an image.
-    column_type = np.int32 if strips.first_column[-1] < 2**31 else np.int64
-    shift = tf.constant((strips.first_column[:-1][by_label] - first_position).astype(column_type))
+    first_column, labels = strips.first_column[:-1][by_label], strips.labels[by_label]
+    positions, images = _positions_by_image(strips, patch_width)[by_label], len(labels)
+    row_width = strips.row_width(patch_width)
+    phases = _phases(row_width)
+
+    # A cell is what an image holds of a phase. Positions are numbered cell by cell, so pass by pass.
+    offset = (phases[:, None] - first_column) % row_width
+    cell_size = (positions - offset + row_width - 1) // row_width
+    total = int(positions.sum())
+    number_type = np.int32 if max(total, strips.first_column[-1]) < 2**31 else np.int64
+    cell_end = np.cumsum(cell_size, dtype=np.int64).astype(number_type)
+    cell_first = tf.constant(cell_end - cell_size.ravel().astype(number_type))
+    cell_end = tf.constant(cell_end)
 
     rows = tf.range(batch_size // workers, dtype=tf.int64) + worker * (batch_size // workers)
-    total = int(positions.sum())
 
-    def every_position_equally(step):
-        draw = step * batch_size + rows
-        return permute(draw % total, total, seed, draw // total)
+    pass_size = cell_size.sum(1)
+    pass_end = np.cumsum(pass_size)
+    pass_first, pass_size, pass_end = (
+        tf.constant(x, tf.int64) for x in (pass_end - pass_size, pass_size, pass_end)
+    )
 
-    present, first_image = np.unique(strips.labels[by_label], return_index=True)
-    label_first = tf.constant(first_position[first_image])
-    label_size = tf.constant(np.add.reduceat(positions, first_image))
+    def every_position_equally(steps):
+        draw = tf.reshape(steps[:, None] * batch_size + rows, [-1])
+        cycle, draw = draw // total, draw % total
+        number = tf.searchsorted(pass_end, draw, side="right", out_type=tf.int64)
+        first = tf.gather(pass_first, number)
+        return first + permute(draw - first, tf.gather(pass_size, number), seed, number, cycle)
 
-    def every_label_equally(step):
-        # Labels take turns, so a batch holds each of them equally often, but for one; a label's r-th draw is in
-        # round r. The turns need no shuffling: a gradient does not know the order within its batch.
-        draw = step * batch_size + rows
-        turn, rounds = draw % len(present), draw // len(present)
-        size = tf.gather(label_size, turn)
-        return tf.gather(label_first, turn) + permute(rounds % size, size, seed, rounds // size, turn + 1)
+    streams = _Streams.of(cell_size, labels)
+
+    def every_label_equally(steps):
+        # Labels take turns, so a batch holds each of them equally often, but for one. The turns need no shuffling: a
+        # gradient does not know the order within its batch.
+        number = tf.reshape(tf.broadcast_to((steps % row_width)[:, None], (tf.size(steps), len(rows))), [-1])
+        draw = tf.reshape((steps // row_width)[:, None] * batch_size + rows, [-1])
+        present = tf.gather(streams.present, number)
+        turn, rounds = draw % present, draw // present
+        stream = tf.gather(streams.first, number) + turn
+        size = tf.gather(streams.size, stream)
+        return tf.gather(streams.position, stream) + permute(
+            rounds % size, size, seed, stream, rounds // size
+        )
 
     draw_positions = every_label_equally if balance == "writers" else every_position_equally
+    first_column, phases = (tf.constant(array.astype(number_type)) for array in (first_column, phases))
+    labels = tf.constant(labels)
 
-    def order(step):
-        position = draw_positions(tf.cast(step, tf.int64))
-        image = tf.searchsorted(last_position, position)
-        start = tf.cast(position, column_type) + tf.gather(shift, image)
-        return start, tf.gather(labels, image)
+    def order(steps):
+        position = tf.cast(draw_positions(tf.cast(steps, tf.int64)), number_type)
+        cell = tf.searchsorted(cell_end, position, side="right")
+        image = cell % images
+        first = tf.gather(first_column, image)
+        within = (tf.gather(phases, cell // images) - first) % row_width
+        start = first + within + (position - tf.gather(cell_first, cell)) * row_width
+        shape = (-1, len(rows))
+        return tf.reshape(start, shape), tf.reshape(tf.gather(labels, image), shape)
 
     return order
+
+
+@dataclasses.dataclass(frozen=True)
+class _Streams:
+    """The pairs of a phase and a label that have positions, ordered by phase, then label.
+
+    Attributes:
+      first: int64 `[phases]`, a phase's first stream.
+      present: int64 `[phases]`, how many labels have positions of a phase.
+      position: int64 `[streams]`, a stream's first position.
+      size: int64 `[streams]`, how many positions it has.
+    """
+
+    first: tf.Tensor
+    present: tf.Tensor
+    position: tf.Tensor
+    size: tf.Tensor
+
+    @classmethod
+    def of(cls, cell_size: np.ndarray, labels: np.ndarray) -> "_Streams":
+        """From int `[phases, images]`, how many positions each cell has, and the images' labels, sorted."""
+        first_image = np.unique(labels, return_index=True)[1]
+        size = np.add.reduceat(cell_size, first_image, axis=1)
+        position = np.cumsum(size).reshape(size.shape) - size
+        present = (size > 0).sum(1)
+        arrays = np.cumsum(present) - present, present, position[size > 0], size[size > 0]
+        return cls(*(tf.constant(array, tf.int64) for array in arrays))
+
+
+def _phases(row_width: int) -> np.ndarray:
+    """int64 `[row_width]`: each phase once, neighbours far apart."""
+    golden = max(1, round(row_width * 0.618))
+    stride = next(n for n in range(golden, row_width + 2) if math.gcd(n, row_width) == 1)
+    return np.arange(row_width) * stride % row_width
 
 
 def _positions_by_image(strips: Strips, patch_width: int) -> np.ndarray:

@@ -6,8 +6,11 @@ A patch is `patch_width` neighbouring columns, and columns lie one after the oth
 
 import tensorflow as tf
 
-from pipelines.patch_order import patch_order
+from pipelines.patch_order import number_of_positions, patch_order
 from pipelines.strips import Strips
+
+DRAWS_AT_ONCE = 16_384
+"""Start columns are drawn for so many patches at once: an op's fixed cost is then none to speak of."""
 
 
 def patches(
@@ -20,7 +23,7 @@ def patches(
     balance: str = "none",
     share: tuple[int, int] = (0, 1),
     num_parallel_calls: int = 2,
-    prefetch: int = 4,
+    prefetch: int = 2,
 ) -> tf.data.Dataset:
     """An endless stream of batches; batch t of it is batch `first_step + t` of `patch_order`.
 
@@ -38,21 +41,78 @@ def patches(
     Returns:
       Dataset of (uint8 `[batch, patch_width, height]`: x first, as columns lie in the file; int32 `[batch]` labels).
     """
+    starts = start_columns(
+        strips,
+        patch_width=patch_width,
+        batch_size=batch_size,
+        seed=seed,
+        first_step=first_step,
+        balance=balance,
+        share=share,
+    )
+    gather = gatherer(strips, strips.columns(), patch_width)
+    # Deterministic: the order of the steps is part of the promise, also when several are gathered at once.
+    batches = starts.map(
+        lambda start, label: (gather(start), label), num_parallel_calls=num_parallel_calls, deterministic=True
+    )
+    return batches.prefetch(prefetch).with_options(_options())
+
+
+def start_columns(
+    strips: Strips,
+    *,
+    patch_width: int,
+    batch_size: int,
+    seed: int,
+    first_step: int = 0,
+    balance: str = "none",
+    share: tuple[int, int] = (0, 1),
+) -> tf.data.Dataset:
+    """What `patches` gathers, for a device that has the columns in its own memory and gathers there.
+
+    Returns:
+      Dataset of (int32 or int64 `[batch]`: each patch's first column; int32 `[batch]` labels).
+    """
     order = patch_order(
         strips, patch_width=patch_width, batch_size=batch_size, seed=seed, balance=balance, share=share
     )
-    columns = strips.columns()
-    offsets = tf.range(patch_width)
+    steps_at_once = max(1, min(DRAWS_AT_ONCE, number_of_positions(strips, patch_width)) // batch_size)
+    steps = tf.data.Dataset.range(first_step, tf.int64.max - steps_at_once, steps_at_once)
+    # One call at a time is enough, but in a thread of its own, so that the gathering never waits for it.
+    drawn = steps.map(
+        lambda step: order(step + tf.range(steps_at_once, dtype=tf.int64)),
+        num_parallel_calls=1,
+        deterministic=True,
+    )
+    return drawn.unbatch().with_options(_options())
 
-    def gather(step):
-        start, label = order(step)
-        return tf.gather(columns, start[:, None] + tf.cast(offsets, start.dtype)), label
 
-    # One map, so that a batch is made by one thread from the order to the pixels; several threads make several
-    # batches. Deterministic: the order of the steps is part of the promise.
-    steps = tf.data.Dataset.range(first_step, tf.int64.max)
-    dataset = steps.map(gather, num_parallel_calls=num_parallel_calls, deterministic=True)
-    return dataset.prefetch(prefetch).with_options(_options())
+def gatherer(strips: Strips, columns: tf.Tensor, patch_width: int):
+    """The function from start columns, integers `[batch]`, to patches, uint8 `[batch, patch_width, height]`."""
+    row_width, height = strips.row_width(patch_width), strips.height
+    rows_of_patch, columns_of_patch = (
+        tf.range(patch_width // row_width, dtype=tf.int64),
+        tf.range(patch_width),
+    )
+
+    def by_columns(start):
+        return tf.gather(columns, start[:, None] + tf.cast(columns_of_patch, start.dtype))
+
+    def by_rows(start):
+        # One copy a patch instead of one a column.
+        rows, begin = strips.rows(columns, row_width, start[0])
+        row = (start - begin) // row_width
+        return tf.reshape(tf.gather(rows, row[:, None] + rows_of_patch), (-1, patch_width, height))
+
+    def gather(start):
+        if row_width == 1:
+            return by_columns(start)
+        start = tf.cast(start, tf.int64)
+        # Where one pass of the order ends and the next begins, a batch may have patches of two phases.
+        one_phase = tf.reduce_all((start - start[0]) % row_width == 0)
+        return tf.cond(one_phase, lambda: by_rows(start), lambda: by_columns(start))
+
+    return gather
 
 
 def _options() -> tf.data.Options:

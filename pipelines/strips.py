@@ -3,6 +3,11 @@
 Every image is scaled to the height of a patch and stored column by column, one image after the other. A patch is
 then one contiguous block of the file, a batch of patches is one gather, and nothing is ever decoded again.
 
+TensorFlow slices a tensor without copying it where the slice begins and ends at multiples of 64 bytes. Of those some
+lie at every phase of a row of `row_width` columns, so the matrix can also be looked at as one of rows, from any phase,
+in which a patch is one row and a batch takes one copy a patch. Columns of paper before the first image and after the
+last make room for that.
+
 A strips folder holds two files: `columns`, the matrix without any header, and `index.npz`, which says where each
 image starts and what is known of it. It is written beside and renamed, under a lock, so that it is whole or absent.
 """
@@ -13,6 +18,7 @@ import io
 import itertools
 import json
 import logging
+import math
 import os
 import pathlib
 import shutil
@@ -30,8 +36,13 @@ from pipelines.progress import progress_bar
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Of the files' layout and of what `lay` does to an image. Strips of another version are built anew."""
+
+ALIGNMENT = 64
+"""Bytes. Slices along the first axis that begin and end at its multiples are views, in every build of TensorFlow."""
+
+PAPER = 255
 
 MAX_ENLARGEMENT = 8
 """An image of a few pixels' height is not blown up into megabytes; it is padded to the height instead."""
@@ -54,7 +65,8 @@ class Strips:
     Attributes:
       folder: where the two files lie.
       height: bytes of a column, which is the height of a patch.
-      first_column: int64 `[images + 1]`, where each image starts, and where the last one ends.
+      first_column: int64 `[images + 1]`, where each image starts, and where the last one ends; more columns, of
+        paper, lie before and after.
       labels: int32 `[images]`.
       ids: `[images]` names of the images.
       groups: `[images]` what each image is a part of, such as its form.
@@ -76,12 +88,49 @@ class Strips:
         Keep the tensor and use it again: each call maps the file afresh and faults its pages in anew. The op has no
         GPU kernel, so the tensor lives on the host.
         """
+        path = os.fspath(self.folder / "columns")
         with tf.device("CPU:0"):
             return tf.raw_ops.ImmutableConst(
                 dtype=tf.uint8,
-                shape=[int(self.first_column[-1]), self.height],
-                memory_region_name=os.fspath(self.folder / "columns"),
+                shape=[os.path.getsize(path) // self.height, self.height],
+                memory_region_name=path,
             )
+
+    def row_width(self, patch_width: int) -> int:
+        """Columns of a row: the largest divisor of `patch_width` for which a view can begin at every phase.
+
+        113 for 113, and so for 226; 1 if height and width have factors in common with ALIGNMENT, which works, slower.
+        """
+        step = self._aligned_columns
+        # The last phase's view may begin only before the first image.
+        widths = (w for w in range(patch_width, 0, -1) if step * (w - 1) <= self.first_column[0])
+        return next(w for w in widths if patch_width % w == 0 and math.gcd(w, step) == 1)
+
+    def rows(self, columns: tf.Tensor, row_width: int, column: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The matrix of rows in which a column of the strips is the first of a row; a view, nothing is copied.
+
+        Args:
+          columns: what `columns` returned.
+          row_width: what `row_width` returned.
+          column: int64 scalar.
+
+        Returns:
+          uint8 `[rows, row_width * height]`; int64, the column at which it begins, `column` being a whole number of
+          rows further.
+        """
+        step, height = self._aligned_columns, self.height
+        inverse = pow(step, -1, row_width) if row_width > 1 else 0
+        begin = (column % row_width) * inverse % row_width * step
+        # As many rows as there are from the latest beginning, and so many that they end at a multiple of ALIGNMENT.
+        rows = (columns.shape[0] - step * (row_width - 1)) // row_width
+        rows -= rows % (ALIGNMENT // math.gcd(ALIGNMENT, row_width * height))
+        view = tf.slice(tf.reshape(columns, [-1]), [begin * height], [rows * row_width * height])
+        return tf.reshape(view, (rows, row_width * height)), begin
+
+    @property
+    def _aligned_columns(self) -> int:
+        """From a column that begins at a multiple of ALIGNMENT to the next."""
+        return ALIGNMENT // math.gcd(ALIGNMENT, self.height)
 
 
 def lay(image: bytes, height: int, min_width: int) -> np.ndarray:
@@ -220,23 +269,33 @@ def _build(folder: pathlib.Path, examples: Iterable[Example], meta: dict, total:
 def _write_columns(path: pathlib.Path, examples: Iterable[Example], meta: dict, total: int | None) -> dict:
     """Writes the matrix and returns the arrays of the index."""
     widths, labels, ids, groups, checksum = [], [], [], [], 0
+    # Room for the views of `Strips.rows`: as many columns as the latest begins after the first, and, after the last
+    # image, those and as many rows as may be missing to the next multiple of ALIGNMENT.
+    before, after = ALIGNMENT * meta["min_width"], 2 * ALIGNMENT * (meta["min_width"] + 1)
     with open(path, "wb") as file:
+
+        def write(pixels: np.ndarray) -> None:
+            nonlocal checksum
+            file.write(pixels)
+            checksum = zlib.crc32(pixels, checksum)
+
+        write(np.full((before, meta["height"]), PAPER, np.uint8))
         progress = progress_bar(
             _lay_in_parallel(examples, meta), total=total, desc=path.parent.stem, unit=" images"
         )
         for example, pixels in progress:
-            file.write(pixels)
-            checksum = zlib.crc32(pixels, checksum)
+            write(pixels)
             widths.append(len(pixels))
             labels.append(example.label)
             ids.append(example.id)
             groups.append(example.group)
+        write(np.full((after, meta["height"]), PAPER, np.uint8))
         file.flush()
         os.fsync(file.fileno())
     stat = path.stat()
     meta = meta | {"checksum": checksum, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     return {
-        "first_column": np.concatenate([[0], np.cumsum(widths, dtype=np.int64)]).astype(np.int64),
+        "first_column": before + np.cumsum([0, *widths], dtype=np.int64),
         "labels": np.array(labels, np.int32),
         "ids": np.array(ids, dtype=np.str_),
         "groups": np.array(groups, dtype=np.str_),

@@ -24,7 +24,7 @@ def make_strips(tmp_path):
     from pipelines import strips
 
     def make(widths, labels, min_width=1):
-        ends = np.cumsum(widths)
+        ends = strips.ALIGNMENT * min_width + np.cumsum(widths)
         examples = [
             strips.Example(
                 png(np.tile(np.arange(end - width, end).astype(np.uint8), (4, 1))),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipelines.patch_order import patch_order
-from pipelines.patches import patches
+from pipelines.patches import patches, start_columns
 
 
 def first_batches(strips, count, **changes):
@@ -30,19 +30,20 @@ def strips(make_strips):
 def test_a_batch_is_the_columns_that_the_order_names(strips):
     order = patch_order(strips, patch_width=3, batch_size=4, seed=0)
     for step, (images, labels) in enumerate(first_batches(strips, 20)):
-        start, expected_labels = order(step)
+        start, expected_labels = (np.ravel(tensor) for tensor in order(np.array([step])))
         assert images.dtype == np.uint8
         assert images.shape == (4, 3, 4)  # [batch, width, height], x first
-        assert images[:, :, 0].tolist() == [[s, s + 1, s + 2] for s in start.numpy()]
-        assert labels.tolist() == expected_labels.numpy().tolist()
+        assert images[:, :, 0].tolist() == [[s, s + 1, s + 2] for s in start]
+        assert labels.tolist() == expected_labels.tolist()
 
 
 def test_the_only_patch_of_a_narrow_split(make_strips):
     strips = make_strips([2], [0], min_width=3)
     (images, labels), *_ = first_batches(strips, 1, batch_size=1)
-    # Columns 0 and 1, and the median, 0 or 1, as background.
-    assert images[0, :2, 0].tolist() == [0, 1]
-    assert images[0, 2, 0] in (0, 1)
+    # Two columns, and their median, one or the other, as background.
+    first = strips.first_column[0]
+    assert images[0, :2, 0].tolist() == [first, first + 1]
+    assert images[0, 2, 0] in (first, first + 1)
     assert labels.tolist() == [0]
 
 
@@ -59,6 +60,32 @@ def test_any_step_can_be_had_first(strips, balance):
     whole = first_batches(strips, 40, balance=balance)
     for step in range(36):
         assert same(first_batches(strips, 4, balance=balance, first_step=step), whole[step : step + 4])
+
+
+@pytest.mark.parametrize(
+    ("patch_width", "row_width"),
+    [
+        (3, 3),
+        (5, 5),
+        (6, 3),
+        (4, 1),
+        (1, 1),
+    ],  # A column has 4 bytes, so every 16th is aligned: 3 is coprime, 2 is not.
+)
+def test_patches_of_any_width_are_those_of_a_plain_slice(make_strips, patch_width, row_width):
+    strips = make_strips([9, 12, 40], [0, 1, 2], min_width=9)
+    assert strips.row_width(patch_width) == row_width
+    columns = strips.columns().numpy()
+    starts = start_columns(strips, patch_width=patch_width, batch_size=5, seed=7).as_numpy_iterator()
+    seen = set()
+    for (images, labels), (start, expected_labels) in zip(
+        first_batches(strips, 60, patch_width=patch_width, batch_size=5, seed=7), starts, strict=False
+    ):
+        assert np.array_equal(images, [columns[s : s + patch_width] for s in start])
+        assert np.array_equal(labels, expected_labels)
+        seen.add(len(set((start % row_width).tolist())))
+    # Batches of one phase, and those between two passes.
+    assert seen == ({1} if row_width == 1 else {1, 2})
 
 
 def test_batches_have_one_static_shape(strips):

@@ -38,11 +38,31 @@ def test_an_image_of_one_row_is_not_blown_up():
 
 def test_columns_of_all_images_lie_end_to_end(make_strips):
     laid = make_strips([3, 5, 2], [7, 7, 1])
-    assert laid.first_column.tolist() == [0, 3, 8, 10]
+    assert laid.first_column.tolist() == [64, 67, 72, 74]
     assert laid.labels.tolist() == [7, 7, 1]
     assert laid.ids.tolist() == ["image0", "image1", "image2"]
     assert laid.groups.tolist() == ["form7", "form7", "form1"]
-    assert laid.columns().numpy().tolist() == [[c] * 4 for c in range(10)]
+    columns = laid.columns().numpy()
+    assert columns[64:74].tolist() == [[c] * 4 for c in range(64, 74)]
+    assert (columns[:64] == strips.PAPER).all() and (columns[74:] == strips.PAPER).all()
+
+
+@pytest.mark.parametrize("height", [1, 4, 113])
+@pytest.mark.parametrize("row_width", [1, 3, 9])
+def test_rows_are_a_view_of_the_columns_from_any_phase(tmp_path, height, row_width):
+    images = [
+        Example(png(np.random.default_rng(k).integers(0, 255, (height, 50 + k), np.uint8)), k)
+        for k in range(3)
+    ]
+    laid = open_or_build(tmp_path / "train", lambda: images, height=height, min_width=9, source="")
+    columns = laid.columns()
+    for column in (*range(laid.first_column[0], laid.first_column[0] + 9), laid.first_column[-1] - row_width):
+        rows, begin = laid.rows(columns, row_width, np.int64(column))
+        # Views begin and end at multiples of ALIGNMENT, or TensorFlow would copy all of it for each batch.
+        assert int(begin) * height % strips.ALIGNMENT == rows.numpy().size % strips.ALIGNMENT == 0
+        row, rest = divmod(column - int(begin), row_width)
+        assert rest == 0
+        assert np.array_equal(rows[row], columns[column : column + row_width].numpy().ravel())
 
 
 def build(folder, calls, source="a", height=2, min_width=1):
