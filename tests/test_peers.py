@@ -139,15 +139,15 @@ def test_a_batch_is_a_copy_of_what_the_peer_will_fill_again():
 
 
 def test_ffcv_without_a_python_of_its_own_says_where_to_read_on(monkeypatch):
-    from pipelines import peers
+    from pipelines.peers import ffcv_process
 
     monkeypatch.delenv("FFCV_PYTHON", raising=False)
-    peers._ffcv_missing.cache_clear()
-    assert "BUILD.md" in peers._ffcv_missing()
+    ffcv_process.missing.cache_clear()
+    assert "BUILD.md" in ffcv_process.missing()
     monkeypatch.setenv("FFCV_PYTHON", "/no/such/python")
-    peers._ffcv_missing.cache_clear()
-    assert "/no/such/python" in peers._ffcv_missing()
-    peers._ffcv_missing.cache_clear()
+    ffcv_process.missing.cache_clear()
+    assert "/no/such/python" in ffcv_process.missing()
+    ffcv_process.missing.cache_clear()
 
 
 def test_importing_peers_imports_no_heavy_library():
