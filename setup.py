@@ -14,7 +14,7 @@ setuptools.setup(
     description="Who wrote this? Writer identification on IAM, and a tf.data pipeline at the speed of memory.",
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
-    packages=["iam_writer", "pipelines"],
+    packages=["iam_writer", "pipelines", "pipelines.peers"],
     package_data={"iam_writer": ["README.md", "CITATIONS.bib", "TAGS.txt", "flagfiles/*.flags"]},
     python_requires=">=3.11",
     install_requires=[
@@ -27,12 +27,20 @@ setuptools.setup(
         "filelock>=3.16,<5",
         "Hershey-Fonts>=2.1,<3",
         "pillow>=10.3,<14",
+        "psutil>=5.9,<8",
         "tensorboard>=2.19,<3",
         "tqdm>=4.66,<5",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         "beam": ["apache-beam>=2.65,<3"],
-        "test": ["dill>=0.3.8,<1", "pytest>=8,<10", "ruff>=0.9,<1"],
+        "peers": [
+            "grain>=0.2.12,<0.3",
+            "matplotlib>=3.8,<4",
+            "numba>=0.61,<1",
+            "nvidia-dali-cuda120>=2,<3; sys_platform == 'linux'",
+            "torch>=2.6,<3",
+        ],
+        "test": ["dill>=0.3.8,<1", "matplotlib>=3.8,<4", "pytest>=8,<10", "ruff>=0.9,<1"],
     },
 )

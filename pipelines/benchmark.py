@@ -1,23 +1,32 @@
-r"""How many patches a second the input delivers, against what others deliver from the same images in the same run.
+r"""How many patches a second the input delivers: against what memory can do, and against others, in one run.
 
   python -m pipelines.benchmark
 
 makes a corpus of gray lines, lays it into strips, and measures in interleaved rounds: every contender runs once in
-each round, so that a noisy machine disturbs all of them alike. What counts is the ratio of the medians.
+each round, so that a noisy machine disturbs all of them alike. What counts is the ratio of the medians. Peers come with
+`pip install '.[peers]'`; FFCV needs a Python of its own, see BUILD.md. With --train the wait for a batch is measured
+while a network trains; with --corpus_megabytes, how speed depends on the size of the corpus.
 """
 
+import contextlib
 import dataclasses
+import importlib
 import io
 import json
+import os
 import pathlib
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import psutil
 from absl import app, flags
 from PIL import Image, ImageDraw
+
+from pipelines.peers import PEERS, Corpus, Peer, in_process
 
 flags.DEFINE_integer("images", 600, "How many images the corpus has.", 1)
 flags.DEFINE_integer("mean_width", 1326, "Their mean width in columns.", 1)
@@ -26,40 +35,108 @@ flags.DEFINE_integer("patch_width", 113, "Width of a patch, in columns.", 1)
 flags.DEFINE_multi_integer(
     "batch_size", [256, 1024, 4096], "Patches in a batch; repeat the flag for several.", 1
 )
-flags.DEFINE_integer("parallel_calls", 2, "Threads that make batches.", 1)
+flags.DEFINE_integer("peers_batch_size", 1024, "Peers are measured with this one only.", 1)
+flags.DEFINE_multi_integer("parallel_calls", [2], "Batches made at once; repeat the flag for several.", 1)
+flags.DEFINE_list("peers", None, f"Only these of {', '.join(peer.key for peer in PEERS)}; 'none' for none.")
+flags.DEFINE_string("ffcv_python", None, "A Python that has FFCV. Default: the environment's FFCV_PYTHON.")
+flags.DEFINE_list("corpus_megabytes", [], "Also measure ours on corpora of these sizes, such as 10,400,2500.")
+flags.DEFINE_string(
+    "train",
+    None,
+    "Also train this network, such as iam_writer.models:article: a function of classes, height, width.",
+)
+flags.DEFINE_integer("train_batch_size", 256, "Patches in a batch of the network.", 1)
 flags.DEFINE_integer("rounds", 5, "How often each contender runs.", 1)
 flags.DEFINE_float("seconds", 2, "How long it runs each time, at least.", 0)
+flags.DEFINE_string("folder", None, "Where to keep the corpus. Default: one that is removed at the end.")
 flags.DEFINE_string("output", None, "Also write the table as JSON to this file.")
+flags.DEFINE_string("plot", None, "Also draw patches/s against batch size and so on, into this PNG file.")
+
+WARM_UP = 0.25
+"""Of the time that is measured: spent before it, in each round."""
+
+RATIOS = {
+    "ours_over_ffcv_expert": "ffcv_expert",
+    "ours_over_ffcv": "ffcv",
+    "ours_over_torch": "torch",
+    "ours_over_grain": "grain",
+    "ours_over_tfdata_cached": "tfdata_cached",
+    "ours_over_tfdata_decode": "tfdata_decode",
+    "ours_over_article": "article",
+    "ours_over_dali": "dali",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """A way to make batches.
+    """One row of the table."""
 
-    Attributes:
-      name: as in the table.
-      batch_size: patches a batch.
-      open: () → iterator of (patches, labels), endless.
-    """
-
-    name: str
+    peer: Peer
+    corpus: Corpus
     batch_size: int
-    open: Callable[[], Iterator]
+    threads: int
+
+    @property
+    def bytes_of_patch(self) -> int:
+        # A start column has four bytes, whatever the patch.
+        return 4 if self.peer.key == "starts" else self.corpus.width * self.corpus.height
 
 
-def make_corpus(images: int, mean_width: int, height: int) -> list[bytes]:
+def our_modes() -> dict[str, Peer]:
+    """What the pipeline offers, as contenders."""
+
+    def mode(name: str, key: str, make: Callable, **arguments) -> Peer:
+        def batches(corpus: Corpus, batch_size: int, threads: int) -> Iterator:
+            return _ended(make(corpus, batch_size, threads, **arguments))
+
+        return Peer(name, key, "", lambda: None, lambda *a: in_process(batches, *a))
+
+    def patches(corpus, batch_size, threads, **arguments):
+        from pipelines.patches import patches
+
+        return patches(
+            corpus.strips,
+            patch_width=corpus.width,
+            batch_size=batch_size,
+            seed=0,
+            num_parallel_calls=threads,
+            **arguments,
+        )
+
+    def starts(corpus, batch_size, threads):
+        from pipelines.patches import start_columns
+
+        dataset = start_columns(corpus.strips, patch_width=corpus.width, batch_size=batch_size, seed=0)
+        return dataset.prefetch(2)
+
+    modes = (
+        mode("ours", "ours", patches),
+        mode("ours, writers in balance", "balanced", patches, balance="writers"),
+        mode("ours, start columns only", "starts", starts),
+        mode("ours, pairs of patches", "pairs", patches),
+    )
+    return {mode.key: mode for mode in modes}
+
+
+def _ended(dataset) -> Iterator:
+    """The dataset's batches, as a generator, which can be closed."""
+    yield from dataset
+
+
+def make_images(images: int, mean_width: int, height: int, min_width: int) -> list[bytes]:
     """PNG files of gray lines with something like handwriting on them, of widths from a half to twice the mean."""
     random = np.random.default_rng(0)
     files = []
-    for width in (mean_width * 2.0 ** random.uniform(-1, 1, images) / 1.0820).astype(
-        int
-    ):  # The mean of 2^U(-1,1).
-        picture = Image.new("L", (max(1, width), height), 255)
+    # The mean of 2^U(-1,1) is 1.0820.
+    for width in (mean_width * 2.0 ** random.uniform(-1, 1, images) / 1.0820).astype(int):
+        picture = Image.new("L", (max(min_width, width), height), 255)
         pen = ImageDraw.Draw(picture)
         for x in range(0, width, 30):
             points = [
                 (x + dx, y)
-                for dx, y in zip(random.normal(15, 12, 6), random.uniform(20, height - 20, 6), strict=True)
+                for dx, y in zip(
+                    random.normal(15, 12, 6), random.uniform(height / 6, height * 5 / 6, 6), strict=True
+                )
             ]
             pen.line(points, fill=int(random.integers(0, 120)), width=3, joint="curve")
         file = io.BytesIO()
@@ -68,107 +145,322 @@ def make_corpus(images: int, mean_width: int, height: int) -> list[bytes]:
     return files
 
 
-def contenders(files: list[bytes], folder: pathlib.Path) -> list[Contender]:
-    """Everything that is measured; all deliver uint8 patches and int32 labels, in random order."""
+def lay_corpus(files: Sequence[bytes], folder: pathlib.Path, height: int, width: int, total: int) -> Corpus:
+    """Lays `total` images into strips, the files again and again; fifty writers, in equal shares."""
+    from pipelines.strips import Example, open_or_build
+
+    labels = np.arange(total, dtype=np.int32) * 50 // total
+    strips = open_or_build(
+        folder / f"strips-{height}x{width}-{total}",
+        lambda: (Example(files[k % len(files)], int(label)) for k, label in enumerate(labels)),
+        height=height,
+        min_width=width,
+        source=f"{total} images, {len(files)} different ones of {sum(map(len, files))} bytes",
+        total=total,
+    )
+    return Corpus(files, labels, strips, folder, height, width)
+
+
+class Measurements:
+    """What was seen of one contender, round by round."""
+
+    def __init__(self, contender: Contender, session, seconds_to_first_batch: float, memory: float):
+        self.contender, self._session = contender, session
+        self.seconds_to_first_batch, self.memory = seconds_to_first_batch, memory
+        self.rates: list[float] = []
+        self.cpu_shares: list[float] = []
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, contender: Contender) -> Iterator["Measurements"]:
+        memory, started = _anonymous_megabytes(), time.perf_counter()
+        with contender.peer.session(contender.corpus, contender.batch_size, contender.threads) as session:
+            session(0)
+            first = time.perf_counter() - started
+            session(0.5)
+            yield cls(contender, session, first, _anonymous_megabytes() - memory)
+
+    def measure(self, seconds: float) -> None:
+        self._session(WARM_UP * seconds)
+        cpu = _cpu_seconds()
+        patches, elapsed = self._session(seconds)
+        self.rates.append(patches / elapsed)
+        self.cpu_shares.append((_cpu_seconds() - cpu) / elapsed / len(os.sched_getaffinity(0)))
+
+    def row(self) -> dict[str, object]:
+        median = statistics.median(self.rates)
+        return {
+            "name": self.contender.peer.name,
+            "key": self.contender.peer.key,
+            "batch_size": self.contender.batch_size,
+            "parallel_calls": self.contender.threads,
+            "corpus_megabytes": round(_megabytes(self.contender.corpus)),
+            "patches_per_second": median,
+            "minimum": min(self.rates),
+            "maximum": max(self.rates),
+            "bytes_per_second": median * self.contender.bytes_of_patch,
+            "cpu_share": statistics.median(self.cpu_shares),
+            "memory_megabytes": self.memory,
+            "seconds_to_first_batch": self.seconds_to_first_batch,
+            "cannot": self.contender.peer.cannot,
+        }
+
+
+def _megabytes(corpus: Corpus) -> float:
+    return int(corpus.strips.first_column[-1]) * corpus.height / 1e6
+
+
+def _processes() -> list[psutil.Process]:
+    own = psutil.Process()
+    return [own, *own.children(recursive=True)]
+
+
+def _cpu_seconds() -> float:
+    total = 0.0
+    for process in _processes():
+        with contextlib.suppress(psutil.NoSuchProcess):  # It ended between the listing and the asking.
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def _anonymous_megabytes() -> float:
+    """Memory of this process and its children, without what is mapped from files, which all share."""
+    total = 0
+    for process in _processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            info = process.memory_info()
+            total += info.rss - info.shared
+    return total / 1e6
+
+
+def run(contenders: Sequence[Contender], rounds: int, seconds: float) -> list[dict[str, object]]:
+    """Measures all of them in interleaved rounds; one row each."""
+    with contextlib.ExitStack() as stack:
+        measurements = [stack.enter_context(Measurements.of(contender)) for contender in contenders]
+        for number in range(rounds):
+            for measurement in measurements:
+                measurement.measure(seconds)
+            print(f"round {number + 1} of {rounds}", file=sys.stderr)
+        return [measurement.row() for measurement in measurements]
+
+
+def ratios(rows: Sequence[dict[str, object]], batch_size: int) -> dict[str, float]:
+    """Ours over the limit and over each peer, as far as they were measured.
+
+    Args:
+      rows: of the table.
+      batch_size: at which they are compared. `best_over_limit` alone compares each at its own best batch size.
+    """
+
+    def best(key: str, size: int | None = batch_size) -> float | None:
+        rates = [
+            row["patches_per_second"]
+            for row in rows
+            if row["key"] == key and row["batch_size"] == (size or row["batch_size"])
+        ]
+        return max(rates, default=None)
+
+    pairs = {
+        "ours_over_limit": (best("ours"), best("limit")),
+        "best_over_limit": (best("ours", None), best("limit", None)),
+        "balanced_over_limit": (best("balanced"), best("limit")),
+        "starts_over_ffcv_expert": (best("starts"), best("ffcv_expert")),
+    }
+    pairs |= {name: (best("ours"), best(key)) for name, key in RATIOS.items()}
+    return {name: ours / other for name, (ours, other) in pairs.items() if ours and other}
+
+
+def train(corpus: Corpus, network: str, batch_size: int, rounds: int, seconds: float) -> dict[str, float]:
+    """Trains a network on batches as they come, and on one batch again and again, in turns.
+
+    Returns:
+      'patches_per_second', 'repeated_patches_per_second', 'real_over_repeated', and the median wait for a batch in
+      microseconds, 'wait_microseconds'.
+    """
+    import keras
     import tensorflow as tf
 
     from pipelines.patches import patches
-    from pipelines.strips import Example, open_or_build
 
-    height, width, calls = flags.FLAGS.patch_height, flags.FLAGS.patch_width, flags.FLAGS.parallel_calls
-    labels = np.arange(len(files), dtype=np.int32) * 50 // len(files)  # Fifty writers, in equal shares.
-    strips = open_or_build(
-        folder / "train",
-        lambda: (Example(file, int(label)) for file, label in zip(files, labels, strict=True)),
-        height=height,
-        min_width=width,
-        source=f"{len(files)} images",
-        total=len(files),
+    module, _, function = network.partition(":")
+    classes = int(corpus.strips.labels.max()) + 1
+    model = getattr(importlib.import_module(module), function)(classes, corpus.height, corpus.width)
+    model.compile(
+        "adam",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=bool(tf.config.list_physical_devices("GPU")),
+    )
+    batches = iter(patches(corpus.strips, patch_width=corpus.width, batch_size=batch_size, seed=0))
+    repeated = next(batches)
+    waits: list[float] = []
+
+    def step(batch_of: Callable) -> None:
+        started = time.perf_counter()
+        batch = batch_of()
+        waits.append(time.perf_counter() - started)
+        float(model.train_on_batch(*batch))
+
+    rates: dict[str, list[float]] = {"real": [], "repeated": []}
+    real_waits: list[float] = []
+    for _ in range(rounds):
+        for name, batch_of in (("real", lambda: next(batches)), ("repeated", lambda: repeated)):
+            step(batch_of)
+            waits.clear()
+            started, steps = time.perf_counter(), 0
+            while (elapsed := time.perf_counter() - started) < seconds or not steps:
+                step(batch_of)
+                steps += 1
+            rates[name].append(steps * batch_size / elapsed)
+            if name == "real":
+                real_waits += waits
+    real, again = statistics.median(rates["real"]), statistics.median(rates["repeated"])
+    return {
+        "patches_per_second": real,
+        "repeated_patches_per_second": again,
+        "real_over_repeated": real / again,
+        "wait_microseconds": 1e6 * statistics.median(real_waits),
+    }
+
+
+def diagnosis(rows: Sequence[dict], found: dict[str, float], training: dict[str, float] | None) -> str:
+    """What bounds this run, and which flag to turn, in a sentence."""
+    ours = [row for row in rows if row["key"] == "ours"]
+    best = max(ours, key=lambda row: row["patches_per_second"])
+    rate = f"{best['patches_per_second']:,.0f} patches/s"
+    if training and training["real_over_repeated"] >= 0.97:
+        return (
+            f"The network bounds training ({training['patches_per_second']:,.0f} patches/s; the input could deliver "
+            f"{rate}): no flag of the input will help; a GPU or a smaller --model will."
+        )
+    smallest = min(ours, key=lambda row: row["batch_size"])
+    if smallest["patches_per_second"] < 0.75 * best["patches_per_second"]:
+        return (
+            f"Below a batch of {best['batch_size']:,} the fixed cost of a batch bounds the input "
+            f"({smallest['patches_per_second']:,.0f} patches/s at {smallest['batch_size']:,}, {rate} at "
+            f"{best['batch_size']:,}): raise --batch_size if it is short of patches."
+        )
+    if best["cpu_share"] < 0.6:
+        return f"Cores stand idle ({best['cpu_share']:.0%} in use at {rate}): raise --parallel_calls."
+    if "best_over_limit" in found:
+        return (
+            f"Copying bounds the input: {rate} are {found['best_over_limit']:.0%} of what this memory can do. Where "
+            "that is too little, let the device gather from start columns (--gather=device)."
+        )
+    return (
+        f"All cores are in use at {rate}; install the peers to see how far that is from what memory can do."
     )
 
-    def ours(batch_size: int, balance: str) -> Iterator:
-        return iter(
-            patches(
-                strips,
-                patch_width=width,
-                batch_size=batch_size,
-                seed=0,
-                balance=balance,
-                num_parallel_calls=calls,
-            )
+
+def table(rows: Sequence[dict], missing: dict[str, str]) -> str:
+    """The rows for people, the fastest first within a batch size."""
+    head = (
+        f"{'':38}{'batch':>7}{'calls':>6}{'MB':>7}{'patches/s':>12}{'minimum':>12}{'maximum':>12}{'GB/s':>7}"
+        f"{'CPU':>6}{'memory':>9}{'first':>8}  cannot"
+    )
+    lines = [head]
+    for row in sorted(rows, key=lambda row: (row["batch_size"], -row["patches_per_second"])):
+        numbers = "".join(f"{row[key]:>12,.0f}" for key in ("patches_per_second", "minimum", "maximum"))
+        lines.append(
+            f"{row['name']:38}{row['batch_size']:>7,}{row['parallel_calls']:>6}{row['corpus_megabytes']:>7,}{numbers}"
+            f"{row['bytes_per_second'] / 1e9:>7.2f}{row['cpu_share']:>6.0%}{row['memory_megabytes']:>6,.0f} MB"
+            f"{row['seconds_to_first_batch']:>6.2f} s  {row['cannot']}".rstrip()
         )
-
-    def tutorial(batch_size: int) -> Iterator:
-        def decode(file, label):
-            return tf.io.decode_png(file, channels=1), label
-
-        def crop(image, label):
-            return tf.image.random_crop(image, (height, width, 1)), label
-
-        dataset = tf.data.Dataset.from_tensor_slices((files, labels)).map(decode).cache().repeat()
-        dataset = dataset.shuffle(1000).map(crop, num_parallel_calls=tf.data.AUTOTUNE)
-        return iter(dataset.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE))
-
-    found = []
-    for size in flags.FLAGS.batch_size:
-        found.append(Contender("ours", size, lambda size=size: ours(size, "none")))
-        found.append(Contender("ours, writers in balance", size, lambda size=size: ours(size, "writers")))
-        found.append(
-            Contender("tf.data, cached decode + random_crop", size, lambda size=size: tutorial(size))
-        )
-    return found
+    lines += [f"{name:38}not measured: {why}" for name, why in missing.items()]
+    return "\n".join(lines)
 
 
-def measure(contender: Contender, seconds: float) -> float:
-    """Patches a second, after a warm-up of a quarter of that time."""
-    batches = contender.open()
-    for duration in (seconds / 4, seconds):
-        count, started = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - started) < duration or not count:
-            next(batches)
-            count += 1
-    return count * contender.batch_size / elapsed
+def draw(rows: Sequence[dict], path: str) -> None:
+    """Draws patches/s against batch size, parallel calls and corpus size into a PNG file."""
+    import matplotlib
 
+    matplotlib.use("agg")
+    from matplotlib import pyplot
 
-def rows_and_ratios(rates: dict[Contender, list[float]]) -> tuple[list[dict], dict[str, float]]:
-    """The table's rows, and ours over each other contender, both at the batch size where they are fastest."""
-    rows = [
-        {
-            "name": contender.name,
-            "batch_size": contender.batch_size,
-            "patches_per_second": statistics.median(values),
-            "minimum": min(values),
-            "maximum": max(values),
-        }
-        for contender, values in rates.items()
-    ]
-    best: dict[str, float] = {}
-    for row in rows:
-        best[row["name"]] = max(best.get(row["name"], 0), row["patches_per_second"])
-    ours = best["ours"]
-    return rows, {f"ours over {name}": ours / rate for name, rate in best.items() if name != "ours"}
+    fields = {
+        "batch_size": "patches in a batch",
+        "parallel_calls": "batches made at once",
+        "corpus_megabytes": "corpus, MB",
+    }
+    # A panel for each thing of which ours was measured at several values.
+    ours = [row for row in rows if row["key"] == "ours"]
+    fields = {name: label for name, label in fields.items() if len({row[name] for row in ours}) > 1}
+    fields = fields or {"batch_size": "patches in a batch"}
+    size = (4 * len(fields) + 3.5, 4.2)
+    figure, axes = pyplot.subplots(
+        1, len(fields), figsize=size, sharey=True, squeeze=False, layout="constrained"
+    )
+    axes = axes[0]
+    for axis, (field, label) in zip(axes, fields.items(), strict=True):
+        axis.set_prop_cycle(color=pyplot.get_cmap("tab20").colors)
+        for name in dict.fromkeys(row["name"] for row in rows if row["key"] != "starts"):
+            points: dict[float, list[float]] = {}
+            for row in rows:
+                if row["name"] == name:
+                    points.setdefault(row[field], []).append(row["patches_per_second"])
+            values = sorted((x, max(rates)) for x, rates in points.items())
+            axis.plot(*zip(*values, strict=True), "o-", label=name)
+        ticks = sorted({row[field] for row in ours})
+        axis.set(xscale="log", yscale="log", xlabel=label)
+        axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+        axis.minorticks_off()
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("patches/s")
+    axes[-1].legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
 
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
     values = flags.FLAGS
-    files = make_corpus(values.images, values.mean_width, values.patch_height)
-    with tempfile.TemporaryDirectory() as folder:
-        all_contenders = contenders(files, pathlib.Path(folder))
-        rates = {contender: [] for contender in all_contenders}
-        for _ in range(values.rounds):
-            for contender in all_contenders:
-                rates[contender].append(measure(contender, values.seconds))
-    rows, ratios = rows_and_ratios(rates)
-    print(f"{'':38}{'batch':>7}{'patches/s':>12}{'minimum':>12}{'maximum':>12}")
-    for row in rows:
-        numbers = "".join(f"{row[key]:>12,.0f}" for key in ("patches_per_second", "minimum", "maximum"))
-        print(f"{row['name']:38}{row['batch_size']:>7,}{numbers}")
-    for name, ratio in ratios.items():
-        print(f"{name}: {ratio:.1f} ×")
+    if values.ffcv_python:
+        os.environ["FFCV_PYTHON"] = values.ffcv_python
+    wanted = [peer for peer in PEERS if values.peers is None or peer.key in values.peers]
+    missing = {peer.name: why for peer in wanted if (why := peer.missing())}
+    modes = our_modes()
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(values.folder or stack.enter_context(tempfile.TemporaryDirectory()))
+        height, width = values.patch_height, values.patch_width
+        files = make_images(values.images, values.mean_width, height, 2 * width)
+        corpus = lay_corpus(files, folder, height, width, len(files))
+        pairs = lay_corpus(files, folder, height, 2 * width, len(files))
+        contenders = []
+        for calls in values.parallel_calls:
+            for size in values.batch_size:
+                contenders += [
+                    Contender(modes[key], corpus, size, calls) for key in ("ours", "balanced", "starts")
+                ]
+                contenders.append(Contender(modes["pairs"], pairs, size, calls))
+        calls = max(values.parallel_calls)
+        for peer in wanted:
+            if peer.name not in missing:
+                sizes = values.batch_size if peer.key == "limit" else [values.peers_batch_size]
+                contenders += [Contender(peer, corpus, size, calls) for size in sizes]
+        for megabytes in values.corpus_megabytes:
+            total = max(1, round(float(megabytes) / _megabytes(corpus) * len(files)))
+            larger = lay_corpus(files, folder, height, width, total)
+            contenders.append(Contender(modes["ours"], larger, values.peers_batch_size, calls))
+        rows = run(contenders, values.rounds, values.seconds)
+        training = None
+        if values.train:
+            training = train(corpus, values.train, values.train_batch_size, values.rounds, values.seconds)
+    found = ratios(
+        [row for row in rows if row["corpus_megabytes"] == rows[0]["corpus_megabytes"]],
+        values.peers_batch_size,
+    )
+    print(table(rows, missing))
+    for name, ratio in found.items():
+        print(f"{name:26}{ratio:8.2f}")
+    if training:
+        print("training: " + ", ".join(f"{name} {value:,.2f}" for name, value in training.items()))
+    print(diagnosis(rows, found, training))
     if values.output:
-        pathlib.Path(values.output).write_text(json.dumps({"rows": rows, "ratios": ratios}, indent=2) + "\n")
+        result = {"rows": rows, "ratios": found, "missing": missing, "training": training}
+        pathlib.Path(values.output).write_text(json.dumps(result, indent=2) + "\n")
+    if values.plot:
+        draw(rows, values.plot)
 
 
 if __name__ == "__main__":

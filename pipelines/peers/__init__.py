@@ -65,4 +65,4 @@ PEERS: tuple[Peer, ...] = (
     ),
     _peer("DALI on the CPU", "dali", "exactly once; keep decoded images", "nvidia.dali", dali.batches),
 )
-"""All peers, the fastest first."""
+"""All peers, and the limit."""
