@@ -7,6 +7,7 @@ from iam_writer.errors import OtherRunError
 MODELS = ("article",)
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 SCHEDULES = ("constant", "cosine")
+GATHERS = ("host", "device")
 STRATEGIES = ("one", "mirrored")
 
 
@@ -30,6 +31,7 @@ class Settings:
     balance: str
     batch_size: int
     parallel_calls: int
+    gather: str
     model: str
     precision: str
     jit_compile: str

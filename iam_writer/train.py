@@ -26,7 +26,7 @@ from absl import logging as absl_logging
 
 from iam_writer.errors import InputError
 from iam_writer.iam_writer_dataset_builder import Builder
-from iam_writer.settings import MODELS, PRECISIONS, SCHEDULES, STRATEGIES, Settings
+from iam_writer.settings import GATHERS, MODELS, PRECISIONS, SCHEDULES, STRATEGIES, Settings
 
 DATASETS = tuple(f"iam_writer/{config.name}" for config in Builder.BUILDER_CONFIGS)
 
@@ -56,6 +56,12 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_integer("batch_size", 256, "Patches in a batch, over all devices.", 1)
 flags.DEFINE_integer("parallel_calls", 2, "Batches made at once. Does not change what is in them.", 1)
+flags.DEFINE_enum(
+    "gather",
+    "host",
+    GATHERS,
+    "Where patches are gathered. device: its memory must hold all training lines, and the host sends 4 bytes a patch.",
+)
 
 flags.DEFINE_enum("model", "article", MODELS, "The network.")
 flags.DEFINE_enum("precision", "auto", PRECISIONS, "auto: float32 on a CPU, mixed on a GPU.")
@@ -95,6 +101,11 @@ def _are_together(values):
 @flags.multi_flags_validator(["patch_fraction", "learning_rate"], "must be more than 0.")
 def _are_positive(values):
     return all(value > 0 for value in values.values())
+
+
+@flags.multi_flags_validator(["gather", "strategy"], "--gather=device needs --strategy=one.")
+def _is_one_device(values):
+    return values["gather"] == "host" or values["strategy"] == "one"
 
 
 def settings_from_flags() -> Settings:

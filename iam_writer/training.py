@@ -25,7 +25,7 @@ from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
 from iam_writer.models import MODELS
 from iam_writer.settings import Settings, check_same_run
 from pipelines.patch_order import number_of_positions
-from pipelines.patches import patches
+from pipelines.patches import gather_columns, patches, start_columns
 from pipelines.progress import progress_bar
 from pipelines.strips import Strips, strips_of_split
 from pipelines.windows import windows
@@ -237,6 +237,14 @@ def write_beside(path: pathlib.Path, text: str) -> None:
     beside.replace(path)
 
 
+def gathered(starts: tf.data.Dataset, strips: Strips, patch_width: int) -> Iterator:
+    """Batches gathered on the device from start columns, the columns being copied into its memory once."""
+    columns = tf.identity(strips.columns())  # Onto the default device: the first GPU if there is one.
+    gather = tf.function(gather_columns)
+    for start, label in starts:
+        yield gather(columns, start, patch_width), label
+
+
 class TimedIterator:
     """An iterator that knows how long it has been waited for."""
 
@@ -304,21 +312,26 @@ class Trainer:
 
     def _batches(self) -> Iterator:
         """Batches from `progress.step` on, on the device."""
-        dataset = patches(
-            self.data.strips["train"],
-            patch_width=self.settings.patch_width,
-            batch_size=self.settings.batch_size,
-            seed=self.settings.seed,
-            first_step=self.progress.step,
-            balance=self.settings.balance,
-            num_parallel_calls=self.settings.parallel_calls,
-        )
-        if self.settings.strategy == "mirrored":
+        settings, strips = self.settings, self.data.strips["train"]
+        which = {
+            "patch_width": settings.patch_width,
+            "batch_size": settings.batch_size,
+            "seed": settings.seed,
+            "first_step": self.progress.step,
+            "balance": settings.balance,
+        }
+        if settings.gather == "device":
+            dataset = start_columns(strips, **which).prefetch(2)
+        else:
+            dataset = patches(strips, num_parallel_calls=settings.parallel_calls, **which)
+        if settings.strategy == "mirrored":
             dataset = self.strategy.experimental_distribute_dataset(dataset)
         elif tf.config.list_physical_devices("GPU"):
             # Keras does not do it, and without it each step begins with the copy of its batch. Must be the last op.
             dataset = dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2))
-        return iter(dataset)
+        return (
+            gathered(dataset, strips, settings.patch_width) if settings.gather == "device" else iter(dataset)
+        )
 
     def _next_save(self) -> float:
         return time.monotonic() + 60 * self.settings.checkpoint_minutes

@@ -1,23 +1,12 @@
-"""pipelines/benchmark.py: the whole program on a tiny corpus, and what it concludes from rows."""
+"""pipelines/benchmark.py, the whole program on a tiny corpus; benchmark_report.py, what it concludes from rows."""
 
 import json
+import subprocess
+import sys
 
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
-from pipelines import benchmark
-from pipelines.benchmark import diagnosis, ratios, table
-
-
-@pytest.fixture
-def values():
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS(["test"])
-    with flagsaver.flagsaver(
-        images=6, mean_width=200, patch_height=40, patch_width=40, rounds=1, seconds=0.0
-    ):
-        yield flags.FLAGS
+from pipelines.benchmark_report import diagnosis, ratios, table
 
 
 def row(key, rate, batch_size=1024, **others):
@@ -38,20 +27,19 @@ def row(key, rate, batch_size=1024, **others):
     } | others
 
 
-def test_the_whole_program(values, tmp_path, capsys):
+def test_the_whole_program(tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib draws the plot: pip install '.[peers]'")
     output, plot = tmp_path / "out.json", tmp_path / "out.png"
-    with flagsaver.flagsaver(
-        batch_size=[4, 8],
-        peers_batch_size=8,
-        peers=["tfdata_cached", "article"],
-        corpus_megabytes=["0.1"],
-        train="iam_writer.models:article",
-        train_batch_size=4,
-        output=str(output),
-        plot=str(plot),
-    ):
-        benchmark.main(["benchmark"])
+    sizes = (
+        "--images=6 --mean_width=200 --patch_height=40 --patch_width=40 --rounds=1 --seconds=0 --batch_size=4"
+    )
+    what = "--batch_size=8 --peers_batch_size=8 --peers=tfdata_cached,article --corpus_megabytes=0.1"
+    train = "--train=iam_writer.models:article --train_batch_size=4"
+    command = [sys.executable, "-m", "pipelines.benchmark", *f"{sizes} {what} {train}".split()]
+    done = subprocess.run(
+        [*command, f"--output={output}", f"--plot={plot}"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
     result = json.loads(output.read_text())
     measured = [(row["key"], row["batch_size"]) for row in result["rows"]]
     assert sorted(measured) == sorted(
@@ -62,8 +50,26 @@ def test_the_whole_program(values, tmp_path, capsys):
     assert set(result["ratios"]) == {"ours_over_tfdata_cached", "ours_over_article"}
     assert result["training"]["real_over_repeated"] > 0
     assert plot.read_bytes().startswith(b"\x89PNG")
-    printed = capsys.readouterr().out
-    assert "tf.data, cached decode" in printed and "ours_over_article" in printed
+    assert "tf.data, cached decode" in done.stdout and "ours_over_article" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--images=0", "positive integer"),
+        ("--peers=fcv", "peers"),
+        ("--corpus_megabytes=much", "megabytes"),
+        ("--train=models", "module:function"),
+        ("5", "Unknown argument"),
+    ],
+)
+def test_a_wrong_flag_is_told_at_once(flag, message):
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.benchmark", flag], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_ratios_compare_at_one_batch_size_and_the_best_at_each_ones_best():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipelines.patch_order import patch_order
-from pipelines.patches import patches, start_columns
+from pipelines.patches import gather_columns, patches, start_columns
 
 
 def first_batches(strips, count, **changes):
@@ -86,6 +86,15 @@ def test_patches_of_any_width_are_those_of_a_plain_slice(make_strips, patch_widt
         seen.add(len(set((start % row_width).tolist())))
     # Batches of one phase, and those between two passes.
     assert seen == ({1} if row_width == 1 else {1, 2})
+
+
+@pytest.mark.parametrize("balance", ["none", "writers"])
+def test_start_columns_gathered_elsewhere_are_the_same_batches(strips, balance):
+    arguments = {"patch_width": 3, "batch_size": 4, "seed": 0, "balance": balance}
+    here = first_batches(strips, 100, **arguments)
+    starts = itertools.islice(start_columns(strips, **arguments), 100)
+    columns = strips.columns()
+    assert same(here, [(gather_columns(columns, start, 3), label) for start, label in starts])
 
 
 def test_batches_have_one_static_shape(strips):

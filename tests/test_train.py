@@ -38,6 +38,7 @@ SETTINGS = Settings(
     balance="none",
     batch_size=16,
     parallel_calls=2,
+    gather="host",
     model="article",
     precision="auto",
     jit_compile="auto",
@@ -181,6 +182,12 @@ def test_mirrored_over_two_cpus(settings, tmp_path):
 
 
 @pytest.mark.slow
+def test_gathering_on_the_device_gives_the_same_weights(settings, tmp_path):
+    training.run(settings)
+    training.run(dataclasses.replace(settings, gather="device", workdir=str(tmp_path / "device")))
+    assert same_weights(tmp_path / "run/last.keras", tmp_path / "device/last.keras")
+
+
 def test_a_run_killed_twice_ends_with_the_same_weights(settings, tmp_path):
     """kill -9 between and within steps, without any chance to clean up."""
     alone = dataclasses.replace(settings, deterministic=True, checkpoint_minutes=0.02, epochs=3)
@@ -288,6 +295,7 @@ def test_full_disk(settings, monkeypatch, capsys):
         ("--dataset=iam_writer/top51", "should be one of"),
         ("--profile_steps=30,20", "must be two steps"),
         ("--fonts_dir=.", "go together"),
+        (["--gather=device", "--strategy=mirrored"], "--gather=device needs --strategy=one"),
         ("--epoch=3", "Unknown command line flag 'epoch'. Did you mean"),
         ("5", "Unknown argument"),
     ],
@@ -301,7 +309,8 @@ def test_a_wrong_flag_is_told_before_tensorflow_is_loaded(flag, message):
         "sys.meta_path.insert(0, NoTensorFlow())\n"
         "runpy.run_module('iam_writer.train', run_name='__main__')"
     )
-    done = subprocess.run([sys.executable, "-c", code, flag], capture_output=True, text=True, timeout=60)
+    flag = [flag] if isinstance(flag, str) else flag
+    done = subprocess.run([sys.executable, "-c", code, *flag], capture_output=True, text=True, timeout=60)
     said = done.stdout + done.stderr
     assert done.returncode == 1
     assert message in said
