@@ -19,7 +19,8 @@ def ratios(rows: Sequence[dict[str, object]], batch_size: int) -> dict[str, floa
 
     Args:
       rows: of the table.
-      batch_size: at which they are compared. `best_over_limit` alone compares each at its own best batch size.
+      batch_size: at which they are compared. `best_over_limit` alone takes ours at its best batch size, and
+        `best_over_best_limit` the limit at its best one too.
     """
 
     def best(key: str, size: int | None = batch_size) -> float | None:
@@ -32,7 +33,8 @@ def ratios(rows: Sequence[dict[str, object]], batch_size: int) -> dict[str, floa
 
     pairs = {
         "ours_over_limit": (best("ours"), best("limit")),
-        "best_over_limit": (best("ours", None), best("limit", None)),
+        "best_over_limit": (best("ours", None), best("limit")),
+        "best_over_best_limit": (best("ours", None), best("limit", None)),
         "balanced_over_limit": (best("balanced"), best("limit")),
         "starts_over_ffcv_expert": (best("starts"), best("ffcv_expert")),
     }
