@@ -9,7 +9,8 @@ in which a patch is one row and a batch takes one copy a patch. Columns of paper
 last make room for that.
 
 A strips folder holds two files: `columns`, the matrix without any header, and `index.npz`, which says where each
-image starts and what is known of it. It is written beside and renamed, under a lock, so that it is whole or absent.
+image starts and what is known of it. It is written beside and renamed, under a lock, so that it is whole or absent. What a
+killed program has laid by then is not laid again.
 """
 
 import concurrent.futures
@@ -22,6 +23,7 @@ import math
 import os
 import pathlib
 import shutil
+import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -41,6 +43,9 @@ VERSION = 2
 
 ALIGNMENT = 64
 """Bytes. Slices along the first axis that begin and end at its multiples are views, in every build of TensorFlow."""
+
+JOURNAL_SECONDS = 10
+"""A program that is killed while it lays images loses no more than these."""
 
 PAPER = 255
 
@@ -251,56 +256,120 @@ def open_or_build(
 
 
 def _build(folder: pathlib.Path, examples: Iterable[Example], meta: dict, total: int | None) -> None:
-    incomplete = folder.with_name(folder.name + ".incomplete")
     # The lock is ours, so whatever lies there was left by a program that was killed.
-    shutil.rmtree(incomplete, ignore_errors=True)
-    incomplete.mkdir()
+    incomplete = folder.with_name(folder.name + ".incomplete")
+    written = _Written.left_in(incomplete, meta)
+    if written is None:
+        shutil.rmtree(incomplete, ignore_errors=True)
+        incomplete.mkdir()
+        written = _Written()
     try:
-        index = _write_columns(incomplete / "columns", examples, meta, total)
-        np.savez(incomplete / "index.npz", **index)
-        _flush_to_disk(incomplete / "index.npz")
+        stat = _write_columns(incomplete, examples, meta, total, written)
+        checks = {"checksum": written.checksum, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        written.save(incomplete / "index.npz", meta | checks)
+        (incomplete / _JOURNAL).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         incomplete.rename(folder)
-    except BaseException:
+    except Exception:  # Of a full disk, say. Being interrupted is none: what is written then will be of use.
         shutil.rmtree(incomplete, ignore_errors=True)
         raise
 
 
-def _write_columns(path: pathlib.Path, examples: Iterable[Example], meta: dict, total: int | None) -> dict:
-    """Writes the matrix and returns the arrays of the index."""
-    widths, labels, ids, groups, checksum = [], [], [], [], 0
-    # Room for the views of `Strips.rows`: as many columns as the latest begins after the first, and, after the last
-    # image, those and as many rows as may be missing to the next multiple of ALIGNMENT.
-    before, after = ALIGNMENT * meta["min_width"], 2 * ALIGNMENT * (meta["min_width"] + 1)
-    with open(path, "wb") as file:
+_JOURNAL = "written.npz"
+
+
+@dataclasses.dataclass
+class _Written:
+    """What is in a columns file so far: the paper before the first image, and images."""
+
+    widths: list[int] = dataclasses.field(default_factory=list)
+    labels: list[int] = dataclasses.field(default_factory=list)
+    ids: list[str] = dataclasses.field(default_factory=list)
+    groups: list[str] = dataclasses.field(default_factory=list)
+    checksum: int = 0
+
+    @classmethod
+    def left_in(cls, folder: pathlib.Path, meta: dict) -> "_Written | None":
+        """What a killed program with the same `meta` has written, or None if that is of no use."""
+        try:
+            index = _load_index(folder, _JOURNAL)
+            size = (folder / "columns").stat().st_size
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        checksum = index["meta"].pop("checksum")
+        if index["meta"] != meta or size < index["first_column"][-1] * meta["height"]:
+            return None
+        lists = (index[name].tolist() for name in ("labels", "ids", "groups"))
+        return cls(np.diff(index["first_column"]).tolist(), *lists, checksum)
+
+    def save(self, path: pathlib.Path, meta: dict) -> None:
+        """Writes the index, so that it is whole or absent."""
+        beside = path.with_name(f"beside-{path.name}")
+        np.savez(
+            beside,
+            first_column=_columns_before(meta) + np.cumsum([0, *self.widths], dtype=np.int64),
+            labels=np.array(self.labels, np.int32),
+            ids=np.array(self.ids, dtype=np.str_),
+            groups=np.array(self.groups, dtype=np.str_),
+            meta=np.array(json.dumps(meta)),
+        )
+        _flush_to_disk(beside)
+        beside.rename(path)
+
+
+def _columns_before(meta: dict) -> int:
+    """Columns before the first image: as many as the latest view of `Strips.rows` begins after the first."""
+    return ALIGNMENT * meta["min_width"]
+
+
+def _columns_after(meta: dict) -> int:
+    """Columns after the last image: those, and as many rows as may be missing to the next multiple of ALIGNMENT."""
+    return 2 * ALIGNMENT * (meta["min_width"] + 1)
+
+
+def _write_columns(
+    folder: pathlib.Path, examples: Iterable[Example], meta: dict, total: int | None, written: _Written
+) -> os.stat_result:
+    """Writes the matrix, from where `written` ends, and adds to it."""
+    path = folder / "columns"
+    path.touch()
+    with open(path, "r+b") as file:
 
         def write(pixels: np.ndarray) -> None:
-            nonlocal checksum
             file.write(pixels)
-            checksum = zlib.crc32(pixels, checksum)
+            written.checksum = zlib.crc32(pixels, written.checksum)
 
-        write(np.full((before, meta["height"]), PAPER, np.uint8))
+        if written.widths:
+            file.truncate((_columns_before(meta) + sum(written.widths)) * meta["height"])
+            file.seek(0, os.SEEK_END)
+            log.info("%d images are there already.", len(written.widths))
+        else:
+            file.truncate(0)
+            written.checksum = 0
+            write(np.full((_columns_before(meta), meta["height"]), PAPER, np.uint8))
         progress = progress_bar(
-            _lay_in_parallel(examples, meta), total=total, desc=path.parent.stem, unit=" images"
+            _lay_in_parallel(itertools.islice(examples, len(written.widths), None), meta),
+            total=total,
+            initial=len(written.widths),
+            desc=folder.stem,
+            unit=" images",
         )
+        saved = time.monotonic()
         for example, pixels in progress:
             write(pixels)
-            widths.append(len(pixels))
-            labels.append(example.label)
-            ids.append(example.id)
-            groups.append(example.group)
-        write(np.full((after, meta["height"]), PAPER, np.uint8))
+            written.widths.append(len(pixels))
+            written.labels.append(example.label)
+            written.ids.append(example.id)
+            written.groups.append(example.group)
+            if time.monotonic() - saved > JOURNAL_SECONDS:
+                file.flush()
+                os.fsync(file.fileno())
+                written.save(folder / _JOURNAL, meta | {"checksum": written.checksum})
+                saved = time.monotonic()
+        write(np.full((_columns_after(meta), meta["height"]), PAPER, np.uint8))
         file.flush()
         os.fsync(file.fileno())
-    stat = path.stat()
-    meta = meta | {"checksum": checksum, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-    return {
-        "first_column": before + np.cumsum([0, *widths], dtype=np.int64),
-        "labels": np.array(labels, np.int32),
-        "ids": np.array(ids, dtype=np.str_),
-        "groups": np.array(groups, dtype=np.str_),
-        "meta": np.array(json.dumps(meta)),
-    }
+    return path.stat()
 
 
 def _lay_in_parallel(examples: Iterable[Example], meta: dict) -> Iterator[tuple[Example, np.ndarray]]:
@@ -352,8 +421,8 @@ def _checksum(path: pathlib.Path) -> int:
     return checksum
 
 
-def _load_index(folder: pathlib.Path) -> dict:
-    with np.load(folder / "index.npz") as arrays:
+def _load_index(folder: pathlib.Path, name: str = "index.npz") -> dict:
+    with np.load(folder / name) as arrays:
         index = dict(arrays)
     return index | {"meta": json.loads(str(index["meta"]))}
 

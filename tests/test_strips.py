@@ -126,6 +126,54 @@ def test_what_a_killed_program_left_is_removed(tmp_path):
     assert not left.exists()
 
 
+@pytest.mark.parametrize(
+    ("source", "damage", "laid_again"),
+    [
+        ("a", lambda left: None, 3),  # Seven of ten images were laid.
+        ("a", lambda left: (left / "columns").write_bytes(b"short"), 10),
+        ("a", lambda left: (left / "written.npz").write_bytes(b"nonsense"), 10),
+        ("b", lambda left: None, 10),  # They were others' images.
+    ],
+)
+def test_what_a_killed_program_has_laid_is_not_laid_again(tmp_path, monkeypatch, source, damage, laid_again):
+    images = [png(np.random.default_rng(k).integers(0, 255, (2, 3 + k), np.uint8)) for k in range(10)]
+    seen = []
+
+    def lay(image, height, min_width):
+        seen.append(image)
+        return strips_lay(image, height, min_width)
+
+    def build(folder, source, killed_after=None):
+        def examples():
+            for k, image in enumerate(images):
+                if k == killed_after:
+                    raise KeyboardInterrupt
+                yield Example(image, k, f"image{k}", f"form{k}")
+
+        seen.clear()
+        return open_or_build(folder, examples, height=2, min_width=1, source=source)
+
+    strips_lay = strips.lay
+    monkeypatch.setattr(strips, "lay", lay)
+    monkeypatch.setattr(strips, "JOURNAL_SECONDS", 0)
+    monkeypatch.setattr(
+        strips, "_lay_in_parallel", lambda examples, meta: ((e, lay(e.image, 2, 1)) for e in examples)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "train", "a", killed_after=7)
+    damage(tmp_path / "train.incomplete")
+    resumed = build(tmp_path / "train", source)
+    assert len(seen) == laid_again
+    whole = build(tmp_path / "whole", source)
+    assert resumed.ids.tolist() == whole.ids.tolist() == [f"image{k}" for k in range(10)]
+    assert resumed.first_column.tolist() == whole.first_column.tolist()
+    assert (tmp_path / "train/columns").read_bytes() == (tmp_path / "whole/columns").read_bytes()
+    assert sorted(path.name for path in (tmp_path / "train").iterdir()) == ["columns", "index.npz"]
+    os.utime(tmp_path / "train/columns", ns=(1, 1))  # So that the checksum is looked at.
+    build(tmp_path / "train", source)
+    assert not seen
+
+
 def test_an_error_while_building_leaves_nothing(tmp_path):
     def examples():
         yield Example(png(pixels([[1]])), 0)
