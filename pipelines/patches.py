@@ -55,7 +55,7 @@ def patches(
     batches = starts.map(
         lambda start, label: (gather(start), label), num_parallel_calls=num_parallel_calls, deterministic=True
     )
-    return batches.prefetch(prefetch).with_options(_options())
+    return batches.prefetch(prefetch).with_options(options())
 
 
 def start_columns(
@@ -84,7 +84,7 @@ def start_columns(
         num_parallel_calls=1,
         deterministic=True,
     )
-    return drawn.unbatch().with_options(_options())
+    return drawn.unbatch().with_options(options())
 
 
 def gather_columns(columns: tf.Tensor, start: tf.Tensor, patch_width: int) -> tf.Tensor:
@@ -129,12 +129,15 @@ def gatherer(strips: Strips, columns: tf.Tensor, patch_width: int):
     return gather
 
 
-def _options() -> tf.data.Options:
-    options = tf.data.Options()
+def options() -> tf.data.Options:
+    """What tf.data may do with a dataset that captures strips: what it is told, and nothing else."""
+    chosen = tf.data.Options()
     # The parallelism is the caller's word; a tuner would spend the first minutes looking for it.
-    options.autotune.enabled = False
+    chosen.autotune.enabled = False
+    # The optimizer has nothing to find here, and it copies all that a dataset captures: the whole corpus.
+    chosen.experimental_optimization.apply_default_optimizations = False
     # Hidden buffers would hold batches that nobody asked for.
-    options.experimental_optimization.inject_prefetch = False
+    chosen.experimental_optimization.inject_prefetch = False
     # Workers are told their share by arithmetic; TensorFlow must not divide the stream once more.
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return options
+    chosen.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return chosen

@@ -90,16 +90,13 @@ class Strips:
     def columns(self) -> tf.Tensor:
         """uint8 `[columns, height]`, mapped from the file: takes no time, and all processes share one copy.
 
-        Keep the tensor and use it again: each call maps the file afresh and faults its pages in anew. The op has no
-        GPU kernel, so the tensor lives on the host.
+        The tensor lives on the host. Let no dataset that captures it be rewritten by tf.data's optimizer, which copies
+        what is captured: see `patches.options`. (TensorFlow's own op for this, ImmutableConst, copies the whole file
+        when it is run eagerly, as seen in TF 2.21.)
         """
-        path = os.fspath(self.folder / "columns")
-        with tf.device("CPU:0"):
-            return tf.raw_ops.ImmutableConst(
-                dtype=tf.uint8,
-                shape=[os.path.getsize(path) // self.height, self.height],
-                memory_region_name=path,
-            )
+        # Copy on write, since DLPack takes no read-only array; nothing ever writes.
+        mapped = np.memmap(self.folder / "columns", np.uint8, mode="c")
+        return tf.experimental.dlpack.from_dlpack(mapped.reshape(-1, self.height).__dlpack__())
 
     def row_width(self, patch_width: int) -> int:
         """Columns of a row: the largest divisor of `patch_width` for which a view can begin at every phase.

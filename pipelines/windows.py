@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from pipelines.patches import options
 from pipelines.strips import Strips
 
 
@@ -40,4 +41,4 @@ def windows(
     dataset = tf.data.Dataset.from_tensor_slices(filled.reshape(-1, batch_size)).map(
         lambda start: tf.gather(columns, start[:, None] + offsets), num_parallel_calls=num_parallel_calls
     )
-    return dataset.prefetch(2), images
+    return dataset.prefetch(2).with_options(options()), images

@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -45,6 +47,33 @@ def test_columns_of_all_images_lie_end_to_end(make_strips):
     columns = laid.columns().numpy()
     assert columns[64:74].tolist() == [[c] * 4 for c in range(64, 74)]
     assert (columns[:64] == strips.PAPER).all() and (columns[74:] == strips.PAPER).all()
+
+
+def test_neither_columns_nor_batches_nor_windows_take_a_copy_of_the_file(tmp_path):
+    image = png(np.zeros((100, 160_000), np.uint8))
+    arguments = {"height": 100, "min_width": 100, "source": ""}
+    laid = open_or_build(tmp_path / "train", lambda: [Example(image, k) for k in range(8)], **arguments)
+    size = (laid.folder / "columns").stat().st_size
+    assert size > 128e6
+    code = f"""
+import re
+from pipelines import patches, strips, windows
+
+def anonymous_bytes():
+    return int(re.search(r"RssAnon:\\s*(\\d+)", open("/proc/self/status").read())[1]) * 1024
+
+laid = strips.open_or_build({str(tmp_path / "train")!r}, None, **{arguments})
+before = anonymous_bytes()
+batches = iter(patches.patches(laid, patch_width=100, batch_size=8, seed=0))
+next(batches)
+scanned = iter(windows.windows(laid, window_width=100, batch_size=8, stride=1000)[0])
+next(scanned)
+print("added", anonymous_bytes() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    # TensorFlow itself takes some 15 MB for its threads.
+    assert int(done.stdout.split()[-1]) < size / 2
 
 
 @pytest.mark.parametrize("height", [1, 4, 113])
