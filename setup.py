@@ -33,7 +33,7 @@ setuptools.setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
-        "beam": ["apache-beam>=2.65,<3"],
+        "beam": ["apache-beam>=2.65,<3", "mlcroissant>=1,<2"],
         "peers": [
             "grain>=0.2.12,<0.3",
             "matplotlib>=3.8,<4",
