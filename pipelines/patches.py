@@ -4,9 +4,11 @@ A patch is `patch_width` neighbouring columns, and columns lie one after the oth
 `tf.gather`; nothing is decoded, copied twice, mapped element by element, shuffled in a buffer or unbatched.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
-from pipelines.patch_order import number_of_positions, patch_order
+from pipelines.patch_order import PatchOrder, number_of_positions, patch_order
 from pipelines.strips import Strips
 
 DRAWS_AT_ONCE = 16_384
@@ -41,7 +43,7 @@ def patches(
     Returns:
       Dataset of (uint8 `[batch, patch_width, height]`: x first, as columns lie in the file; int32 `[batch]` labels).
     """
-    starts = start_columns(
+    numbered = numbered_patches(
         strips,
         patch_width=patch_width,
         batch_size=batch_size,
@@ -49,13 +51,9 @@ def patches(
         first_step=first_step,
         balance=balance,
         share=share,
+        num_parallel_calls=num_parallel_calls,
     )
-    gather = gatherer(strips, strips.columns(), patch_width)
-    # Deterministic: the order of the steps is part of the promise, also when several are gathered at once.
-    batches = starts.map(
-        lambda start, label: (gather(start), label), num_parallel_calls=num_parallel_calls, deterministic=True
-    )
-    return batches.prefetch(prefetch).with_options(options())
+    return numbered.map(lambda step, *batch: batch).prefetch(prefetch).with_options(options())
 
 
 def start_columns(
@@ -77,14 +75,68 @@ def start_columns(
         strips, patch_width=patch_width, batch_size=batch_size, seed=seed, balance=balance, share=share
     )
     steps_at_once = max(1, min(DRAWS_AT_ONCE, number_of_positions(strips, patch_width)) // batch_size)
-    steps = tf.data.Dataset.range(first_step, tf.int64.max - steps_at_once, steps_at_once)
-    # One call at a time is enough, but in a thread of its own, so that the gathering never waits for it.
-    drawn = steps.map(
-        lambda step: order(step + tf.range(steps_at_once, dtype=tf.int64)),
-        num_parallel_calls=1,
+    numbered = _numbered_starts(order, first_step, steps_at_once)
+    return numbered.map(lambda step, *batch: batch).with_options(options())
+
+
+def numbered_patches(
+    strips: Strips,
+    *,
+    patch_width: int,
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    balance: str,
+    share: tuple[int, int] = (0, 1),
+    num_parallel_calls: int,
+    draws_at_once: int = DRAWS_AT_ONCE,
+) -> tf.data.Dataset:
+    """The batches of `patches`, each with its step. The graph captures no tensor of the corpus, so it can be sent away.
+
+    Returns:
+      Dataset of (int64 step; uint8 `[batch, patch_width, height]`; int32 `[batch]`).
+    """
+    order = patch_order(
+        strips, patch_width=patch_width, batch_size=batch_size, seed=seed, balance=balance, share=share
+    )
+    steps_at_once = max(1, min(draws_at_once, number_of_positions(strips, patch_width)) // batch_size)
+    numbered = with_columns(strips, _numbered_starts(order, first_step, steps_at_once))
+    gather = gatherer(strips, patch_width)
+    # Deterministic: the order of the steps is part of the promise, also when several are gathered at once.
+    batches = numbered.map(
+        lambda columns, drawn: (drawn[0], gather(columns, drawn[1]), drawn[2]),
+        num_parallel_calls=num_parallel_calls,
         deterministic=True,
     )
-    return drawn.unbatch().with_options(options())
+    return batches.with_options(options())
+
+
+def _numbered_starts(order: PatchOrder, first_step: int, steps_at_once: int) -> tf.data.Dataset:
+    """Dataset of (step, start columns, labels)."""
+    # The only source of the graph: a tf.data service shares out the source's elements among its workers.
+    firsts = tf.data.Dataset.range(first_step, tf.int64.max - steps_at_once, steps_at_once)
+
+    def draw(first):
+        steps = first + tf.range(steps_at_once, dtype=tf.int64)
+        return steps, *order(steps)
+
+    # One call at a time is enough, but in a thread of its own, so that the gathering never waits for it.
+    return firsts.map(draw, num_parallel_calls=1, deterministic=True).unbatch()
+
+
+def with_columns(strips: Strips, dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Pairs each element with the strips' columns, which an iterator maps once and then hands on.
+
+    Returns:
+      Dataset of (uint8 `[columns, height]`, element).
+    """
+
+    def attach(columns, element):
+        columns = tf.cond(tf.shape(columns, tf.int64)[0] == 0, strips.columns, lambda: columns)
+        columns = tf.ensure_shape(columns, (None, strips.height))
+        return columns, (columns, element)
+
+    return dataset.scan(tf.zeros((0, strips.height), tf.uint8), attach)
 
 
 def gather_columns(columns: tf.Tensor, start: tf.Tensor, patch_width: int) -> tf.Tensor:
@@ -101,40 +153,37 @@ def gather_columns(columns: tf.Tensor, start: tf.Tensor, patch_width: int) -> tf
     return tf.gather(columns, start[:, None] + tf.range(patch_width, dtype=start.dtype))
 
 
-def gatherer(strips: Strips, columns: tf.Tensor, patch_width: int):
-    """The function from start columns, integers `[batch]`, to patches, uint8 `[batch, patch_width, height]`."""
+def gatherer(strips: Strips, patch_width: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The function from columns and start columns, integers `[batch]`, to uint8 `[batch, patch_width, height]`."""
     row_width, height = strips.row_width(patch_width), strips.height
-    rows_of_patch, columns_of_patch = (
-        tf.range(patch_width // row_width, dtype=tf.int64),
-        tf.range(patch_width),
-    )
 
-    def by_columns(start):
-        return tf.gather(columns, start[:, None] + tf.cast(columns_of_patch, start.dtype))
-
-    def by_rows(start):
+    def by_rows(columns, start):
         # One copy a patch instead of one a column.
+        rows_of_patch = tf.range(patch_width // row_width, dtype=tf.int64)
         rows, begin = strips.rows(columns, row_width, start[0])
         row = (start - begin) // row_width
         return tf.reshape(tf.gather(rows, row[:, None] + rows_of_patch), (-1, patch_width, height))
 
-    def gather(start):
+    def gather(columns, start):
+        columns = tf.ensure_shape(columns, (strips.num_columns, height))
         if row_width == 1:
             return gather_columns(columns, start, patch_width)
         start = tf.cast(start, tf.int64)
         # Where one pass of the order ends and the next begins, a batch may have patches of two phases.
         one_phase = tf.reduce_all((start - start[0]) % row_width == 0)
-        return tf.cond(one_phase, lambda: by_rows(start), lambda: gather_columns(columns, start, patch_width))
+        return tf.cond(
+            one_phase, lambda: by_rows(columns, start), lambda: gather_columns(columns, start, patch_width)
+        )
 
     return gather
 
 
 def options() -> tf.data.Options:
-    """What tf.data may do with a dataset that captures strips: what it is told, and nothing else."""
+    """What tf.data may do with a dataset of patches: what it is told, and nothing else."""
     chosen = tf.data.Options()
     # The parallelism is the caller's word; a tuner would spend the first minutes looking for it.
     chosen.autotune.enabled = False
-    # The optimizer has nothing to find here, and it copies all that a dataset captures: the whole corpus.
+    # The optimizer has nothing to find here, and would copy the whole corpus to see whether it is a constant.
     chosen.experimental_optimization.apply_default_optimizations = False
     # Hidden buffers would hold batches that nobody asked for.
     chosen.experimental_optimization.inject_prefetch = False

@@ -33,6 +33,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
+from tensorflow.core.framework import attr_value_pb2
 
 from pipelines.progress import progress_bar
 
@@ -90,13 +91,15 @@ class Strips:
     def columns(self) -> tf.Tensor:
         """uint8 `[columns, height]`, mapped from the file: takes no time, and all processes share one copy.
 
-        The tensor lives on the host. Let no dataset that captures it be rewritten by tf.data's optimizer, which copies
-        what is captured: see `patches.options`. (TensorFlow's own op for this, ImmutableConst, copies the whole file
-        when it is run eagerly, as seen in TF 2.21.)
+        The tensor lives on the host. In a graph it is an op that holds a path, not the corpus; map once and pass the
+        tensor on (see `patches.with_columns`), since each mapping faults the file in anew.
         """
-        # Copy on write, since DLPack takes no read-only array; nothing ever writes.
-        mapped = np.memmap(self.folder / "columns", np.uint8, mode="c")
-        return tf.experimental.dlpack.from_dlpack(mapped.reshape(-1, self.height).__dlpack__())
+        return _mapped(str(self.folder / "columns"), self.num_columns, self.height)
+
+    @property
+    def num_columns(self) -> int:
+        """All columns of the file, those of paper before and after the images included."""
+        return (self.folder / "columns").stat().st_size // self.height
 
     def row_width(self, patch_width: int) -> int:
         """Columns of a row: the largest divisor of `patch_width` for which a view can begin at every phase.
@@ -133,6 +136,16 @@ class Strips:
     def _aligned_columns(self) -> int:
         """From a column that begins at a multiple of ALIGNMENT to the next."""
         return ALIGNMENT // math.gcd(ALIGNMENT, self.height)
+
+
+@tf.function(autograph=False)
+def _mapped(path: str, columns: int, height: int) -> tf.Tensor:
+    tensor = tf.raw_ops.ImmutableConst(dtype=tf.uint8, shape=(columns, height), memory_region_name=path)
+    # TensorFlow would run an op without inputs ahead of time, copy what comes out, and keep the copy: the whole corpus.
+    # From that it exempts outputs that are somebody's scoped allocation. Nobody's is as good.
+    no_scope = attr_value_pb2.AttrValue(list=attr_value_pb2.AttrValue.ListValue())
+    tensor.op._set_attr("_scoped_allocator", no_scope)
+    return tensor
 
 
 def lay(image: bytes, height: int, min_width: int) -> np.ndarray:
