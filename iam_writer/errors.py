@@ -42,3 +42,11 @@ class OtherRunError(InputError):
 
 class DivergedError(InputError):
     """The loss is no longer a number."""
+
+
+class ServiceError(InputError):
+    """No tf.data service answers at --data_service."""
+
+
+class FlagError(InputError):
+    """A flag does not fit what this machine has."""

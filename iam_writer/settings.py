@@ -8,7 +8,7 @@ MODELS = ("article",)
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 SCHEDULES = ("constant", "cosine")
 GATHERS = ("host", "device")
-STRATEGIES = ("one", "mirrored")
+STRATEGIES = ("one", "mirrored", "multi_worker")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Settings:
     batch_size: int
     parallel_calls: int
     gather: str
+    data_service: str | None
     model: str
     precision: str
     jit_compile: str

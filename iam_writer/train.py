@@ -18,6 +18,7 @@ import dataclasses
 import errno
 import logging
 import os
+import re
 import sys
 
 import tensorflow_datasets as tfds
@@ -62,13 +63,22 @@ flags.DEFINE_enum(
     GATHERS,
     "Where patches are gathered. device: its memory must hold all training lines, and the host sends 4 bytes a patch.",
 )
+flags.DEFINE_string(
+    "data_service", None, "Let the workers of a tf.data service (pipelines.serve) gather: grpc://host:port."
+)
 
 flags.DEFINE_enum("model", "article", MODELS, "The network.")
 flags.DEFINE_enum("precision", "auto", PRECISIONS, "auto: float32 on a CPU, mixed on a GPU.")
 flags.DEFINE_enum(
     "jit_compile", "auto", ["auto", "true", "false"], "Compile with XLA. auto: on one GPU only."
 )
-flags.DEFINE_enum("strategy", "one", STRATEGIES, "Train on one device, or mirrored on all GPUs.")
+flags.DEFINE_enum(
+    "strategy",
+    "one",
+    STRATEGIES,
+    "Train on one device, mirrored on all GPUs, or on several machines: one process each, with TF_CONFIG set and one "
+    "workdir for all.",
+)
 flags.DEFINE_bool(
     "deterministic", False, "Bit for bit the same weights each time, at the price of some speed."
 )
@@ -103,9 +113,25 @@ def _are_positive(values):
     return all(value > 0 for value in values.values())
 
 
-@flags.multi_flags_validator(["gather", "strategy"], "--gather=device needs --strategy=one.")
+@flags.multi_flags_validator(
+    ["gather", "data_service", "strategy"],
+    "--gather=device and --data_service need --strategy=one, and exclude each other.",
+)
 def _is_one_device(values):
-    return values["gather"] == "host" or values["strategy"] == "one"
+    special = (values["gather"] != "host") + (values["data_service"] is not None)
+    return special == 0 or (special == 1 and values["strategy"] == "one")
+
+
+@flags.validator(
+    "strategy", "multi_worker needs the environment variable TF_CONFIG, see TensorFlow's guide to it."
+)
+def _knows_its_workers(strategy):
+    return strategy != "multi_worker" or "TF_CONFIG" in os.environ
+
+
+@flags.validator("data_service", "must be grpc://host:port.")
+def _is_address(service):
+    return service is None or re.fullmatch(r"grpc://[^/]+:\d+", service)
 
 
 def settings_from_flags() -> Settings:

@@ -13,17 +13,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
 from tqdm import tqdm
 
 from iam_writer import checkpoints, scoring
-from iam_writer.errors import DivergedError
+from iam_writer.errors import DivergedError, FlagError, ServiceError
 from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
 from iam_writer.models import MODELS
 from iam_writer.settings import Settings, check_same_run
+from pipelines.data_service import service_patches
 from pipelines.patch_order import number_of_positions
 from pipelines.patches import gather_columns, patches, start_columns
 from pipelines.progress import progress_bar
@@ -36,6 +37,9 @@ WARM_UP_STEPS = 10
 """Steps at the start of a process that are not timed: they compile, and fill buffers."""
 
 WINDOW_BATCH = 1024
+
+AGREEMENT_STEPS = 50
+"""Several workers ask each other every so many steps whether to stop or to save."""
 
 LAST, BEST = "last.keras", "best.keras"
 """Checkpoints in a workdir: the newest, and that of the epoch with the best validation lines."""
@@ -98,12 +102,14 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
     workdir = pathlib.Path(settings.workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     last = workdir / LAST
+    chief = is_chief(strategy)
     progress = Progress()
     if last.exists():
         state = checkpoints.read_state(last)
         check_same_run(state["run"], identity, str(last))
         progress = Progress(**state["progress"])
-    write_beside(workdir / "flags.txt", settings.as_flags())
+    if chief:
+        write_beside(workdir / "flags.txt", settings.as_flags())
 
     with strategy.scope():
         model = compiled_model(settings, len(data.writers), settings.epochs * steps_per_epoch)
@@ -128,6 +134,7 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
     )
 
     Trainer(settings, data, model, strategy, progress, steps_per_epoch, identity).train()
+    wait_for_each_other(strategy)  # The chief may still be writing what all will read.
 
     checkpoints.restore(model, workdir / BEST)
     results = {
@@ -135,16 +142,59 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
         for split in ("validation", "test")
     }
     summary = _summary(settings, data, progress, precision, results)
-    write_beside(workdir / "result.json", json.dumps(summary, indent=2) + "\n")
+    if chief:
+        write_beside(workdir / "result.json", json.dumps(summary, indent=2) + "\n")
     return results
 
 
+def train_function(model: keras.Model, strategy: tf.distribute.Strategy) -> Callable[[Iterator], dict]:
+    """A function that takes a batch from an iterator and trains on it; returns loss and accuracy of the epoch so far."""
+    if not strategy.extended._in_multi_worker_mode():
+        model.make_train_function()
+        return model.train_function
+
+    # Keras' own (3.15) averages scalars of several workers along their first axis, which they do not have.
+    @tf.function(jit_compile=model.jit_compile)
+    def step(batch):
+        logs = strategy.run(model.train_step, (batch,))
+        return {name: strategy.reduce("MEAN", value, axis=None) for name, value in logs.items()}
+
+    return lambda batches: step(next(batches))
+
+
+def wait_for_each_other(strategy: tf.distribute.Strategy) -> None:
+    """Returns when all workers have come here."""
+    if strategy.extended._in_multi_worker_mode():
+        float(strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None))
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes files: of several workers, which all do the same, one does."""
+    resolver = strategy.cluster_resolver
+    return (
+        resolver is None
+        or resolver.task_type in (None, "chief")
+        or (resolver.task_type, resolver.task_id) == ("worker", 0)
+    )
+
+
 def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
-    """Seeds, determinism, precision and strategy, which are global to a process.
+    """Determinism, precision and strategy, which are global to a process.
 
     Returns:
       The strategy, and the precision that 'auto' stands for here.
     """
+    # Several workers must find each other before anything else happens.
+    strategy = {
+        "one": tf.distribute.get_strategy,
+        "mirrored": tf.distribute.MirroredStrategy,
+        "multi_worker": tf.distribute.MultiWorkerMirroredStrategy,
+    }[settings.strategy]()
+    if settings.batch_size % strategy.num_replicas_in_sync:
+        raise FlagError(
+            f"--batch_size={settings.batch_size} is for all {strategy.num_replicas_in_sync} devices together, and must be "
+            "a multiple of their number."
+        )
     gpus = tf.config.list_physical_devices("GPU")
     precision = settings.precision
     if precision == "auto":
@@ -157,11 +207,9 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
             "float32" if not gpus else "mixed_bfloat16" if (capability or (0,))[0] >= 8 else "mixed_float16"
         )
     keras.config.set_dtype_policy(precision)
-    keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
-    mirrored = settings.strategy == "mirrored"
-    return (tf.distribute.MirroredStrategy() if mirrored else tf.distribute.get_strategy()), precision
+    return strategy, precision
 
 
 def load(settings: Settings) -> Data:
@@ -201,6 +249,8 @@ def load(settings: Settings) -> Data:
 
 def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
     """The model that the settings name, ready to train for `steps` steps."""
+    # Here, where nothing comes between: building a dataset draws random numbers too.
+    keras.utils.set_random_seed(settings.seed)
     model = MODELS[settings.model](classes, settings.patch_height, settings.patch_width)
     rate = settings.learning_rate
     if settings.learning_rate_schedule == "cosine":
@@ -281,9 +331,11 @@ class Trainer:
             return
         for variable, value in zip(self.model.metrics_variables, self.progress.metrics, strict=False):
             variable.assign(value)
-        self.model.make_train_function()
+        self._train_step = train_function(self.model, self.strategy)
         batches = TimedIterator(self._batches())
-        scalars = tf.summary.create_file_writer(str(self._workdir / "tensorboard"))
+        folder = str(self._workdir / "tensorboard")
+        writes = is_chief(self.strategy)
+        scalars = tf.summary.create_file_writer(folder) if writes else tf.summary.create_noop_writer()
         bar = progress_bar(total=steps, initial=self.progress.step, unit=" steps", desc="training")
         # What a process does first takes longer, and is not timed.
         warm_up = self.progress.step + WARM_UP_STEPS
@@ -295,13 +347,13 @@ class Trainer:
                 epoch_end = (self.progress.step // self.steps_per_epoch + 1) * self.steps_per_epoch
                 timed = self.progress.step >= warm_up
                 until = epoch_end if timed else min(epoch_end, warm_up)
-                logs = self._steps(batches, until, save_at, told_to_stop, timed, bar)
+                logs, stop, save = self._steps(batches, until, save_at, told_to_stop, timed, bar)
                 if self.progress.step == epoch_end:
                     self._end_epoch(logs, bar)
-                if self.progress.step == epoch_end or told_to_stop.is_set() or time.monotonic() >= save_at:
+                if self.progress.step == epoch_end or stop or save:
                     self._save(LAST)
                     save_at = self._next_save()
-                if told_to_stop.is_set():
+                if stop:
                     raise KeyboardInterrupt(
                         f"Stopped at step {self.progress.step:,} of {steps:,}; the same command goes on from there."
                     )
@@ -320,13 +372,28 @@ class Trainer:
             "first_step": self.progress.step,
             "balance": settings.balance,
         }
+        calls = settings.parallel_calls
+        if settings.strategy != "one":
+
+            def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
+                # Each worker has its share of every batch, and each of its devices a share of that.
+                share = (context.input_pipeline_id, context.num_input_pipelines)
+                dataset = patches(strips, num_parallel_calls=calls, share=share, **which)
+                return dataset.rebatch(
+                    settings.batch_size // context.num_replicas_in_sync, drop_remainder=True
+                )
+
+            return iter(self.strategy.distribute_datasets_from_function(share))
         if settings.gather == "device":
             dataset = start_columns(strips, **which).prefetch(2)
+        elif settings.data_service:
+            try:
+                dataset = service_patches(strips, settings.data_service, num_parallel_calls=calls, **which)
+            except ConnectionError as error:
+                raise ServiceError(str(error)) from error
         else:
-            dataset = patches(strips, num_parallel_calls=settings.parallel_calls, **which)
-        if settings.strategy == "mirrored":
-            dataset = self.strategy.experimental_distribute_dataset(dataset)
-        elif tf.config.list_physical_devices("GPU"):
+            dataset = patches(strips, num_parallel_calls=calls, **which)
+        if tf.config.list_physical_devices("GPU"):
             # Keras does not do it, and without it each step begins with the copy of its batch. Must be the last op.
             dataset = dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2))
         return (
@@ -344,16 +411,21 @@ class Trainer:
         told_to_stop: threading.Event,
         timed: bool,
         bar: tqdm,
-    ) -> dict[str, float]:
-        """Trains up to step `until`, the time to save, or being told to stop; at least one step."""
+    ) -> tuple[dict[str, float], bool, bool]:
+        """Trains up to step `until`, the time to save, or being told to stop; at least one step.
+
+        Returns:
+          Loss and accuracy; whether to stop; whether it is time to save.
+        """
         progress = self.progress
         first, started, waited = progress.step, time.perf_counter(), batches.waited
         while True:
             with self._profiled():
-                logs = self.model.train_function(batches)
+                logs = self._train_step(batches)
             progress.step += 1
             bar.update()
-            done = progress.step >= until or told_to_stop.is_set() or time.monotonic() >= save_at
+            stop, save = self._agreed(told_to_stop.is_set(), time.monotonic() >= save_at)
+            done = progress.step >= until or stop or save
             if not done and time.perf_counter() - started < 1:
                 continue
             seen = self._fetch(logs)  # Waits for the device, so that the time is that of all steps so far.
@@ -363,8 +435,18 @@ class Trainer:
                 progress.patches += (progress.step - first) * self.settings.batch_size
             bar.set_postfix(seen | progress.speed(), refresh=False)
             if done:
-                return seen
+                return seen, stop, save
             first, started, waited = progress.step, time.perf_counter(), batches.waited
+
+    def _agreed(self, *wishes: bool) -> list[bool]:
+        """What any of the workers wishes. They ask at the same steps, since each waits for the others' answer."""
+        if not self.strategy.extended._in_multi_worker_mode():
+            return list(wishes)
+        if self.progress.step % AGREEMENT_STEPS:
+            return [False] * len(wishes)
+        own = tf.cast(wishes, tf.float32)
+        all_wishes = self.strategy.reduce("SUM", self.strategy.run(lambda: own), axis=None)
+        return [bool(wish > 0) for wish in all_wishes]
 
     def _fetch(self, logs: dict) -> dict[str, float]:
         """Loss and accuracy, means over the epoch so far, as numbers; also for TensorBoard."""
@@ -407,6 +489,8 @@ class Trainer:
 
     def _save(self, name: str) -> None:
         self.progress.metrics = [keras.ops.convert_to_numpy(v).tolist() for v in self.model.metrics_variables]
+        if not is_chief(self.strategy):
+            return
         state = {"run": self.identity, "progress": dataclasses.asdict(self.progress)}
         checkpoints.save(self.model, self._workdir / name, state)
 

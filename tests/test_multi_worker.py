@@ -1,0 +1,82 @@
+"""Two processes, each with its share of every batch, learn what one alone learns."""
+
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from test_train import SETTINGS, command, weights
+
+from iam_writer import checkpoints
+from pipelines.patches import patches
+
+# A network without dropout, of which every process would draw its own.
+PROGRAM = """
+import keras, runpy
+from iam_writer import models
+def linear(classes, height, width):
+    patches = keras.Input((width, height), dtype="uint8")
+    x = keras.layers.Flatten()(models.Ink()(patches))
+    return keras.Model(patches, keras.layers.Dense(classes, dtype="float32")(x))
+models.MODELS["article"] = linear
+runpy.run_module("iam_writer.train", run_name="__main__")
+"""
+
+
+def start(settings, **environment):
+    arguments = [sys.executable, "-c", PROGRAM, *command(settings)[3:]]
+    return subprocess.Popen(
+        arguments, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def free_ports(count):
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("localhost", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def test_the_shares_of_all_workers_make_up_the_batch_of_one(make_strips):
+    strips = make_strips([40, 90, 200], [0, 1, 1], min_width=9)
+    which = {"patch_width": 3, "batch_size": 8, "seed": 5}
+    shares = zip(*(patches(strips, share=(k, 2), **which).take(50) for k in range(2)), strict=True)
+    for whole, parts in zip(patches(strips, **which).take(50), shares, strict=True):
+        for array, *halves in zip(whole, *parts, strict=True):
+            assert np.array_equal(array, np.concatenate(halves))
+
+
+@pytest.mark.slow
+def test_two_workers_have_the_loss_curve_of_one(tmp_path):
+    settings = dataclasses.replace(SETTINGS, data_dir=str(tmp_path / "tfds"), epochs=4, checkpoint_minutes=0)
+    alone = dataclasses.replace(settings, workdir=str(tmp_path / "alone"))
+    together = dataclasses.replace(settings, workdir=str(tmp_path / "together"), strategy="multi_worker")
+    process = start(alone)
+    said, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    cluster = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
+    processes = [
+        start(
+            together, TF_CONFIG=json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        )
+        for index in range(2)
+    ]
+    for process in processes:
+        said, _ = process.communicate(timeout=200)
+        assert process.returncode == 0, said
+        assert "test lines" in said
+    states = [
+        checkpoints.read_state(tmp_path / name / "last.keras")["progress"] for name in ("alone", "together")
+    ]
+    losses = [[entry["train.loss"] for entry in state["history"]] for state in states]
+    assert len(losses[0]) == 4 and losses[0][0] > losses[0][-1]
+    assert np.allclose(*losses, rtol=1e-4)
+    one, both = (weights(tmp_path / name / "last.keras") for name in ("alone", "together"))
+    assert all(np.allclose(one[name], both[name], rtol=1e-3, atol=1e-5) for name in one)
