@@ -32,7 +32,7 @@ class HandwritingFolder:
 
     def __init__(self, folder: str | os.PathLike | None):
         self.ignored: list[str] = []
-        self._files: dict[str, os.DirEntry] = {}
+        self._paths: dict[str, str] = {}
         if not folder:
             raise errors.MissingDataError(
                 f"Where are the scans? Pass their folder as --manual_dir. {_LAYOUT}"
@@ -45,10 +45,10 @@ class HandwritingFolder:
                 self._add_writer(writer)
             else:
                 self.ignored.append(writer.name)
-        if not self._files:
+        if not self._paths:
             seen = ", ".join(self.ignored[:5]) or "nothing"
             raise errors.MissingDataError(f"There is no image in {folder}; found {seen}. {_LAYOUT}")
-        self.lines = [_line(id) for id in sorted(self._files)]
+        self.lines = [_line(id) for id in sorted(self._paths)]
         self.expected = Census.of(self.lines)
         self.fingerprint = self._fingerprint()
 
@@ -58,7 +58,7 @@ class HandwritingFolder:
         Raises:
           BadImageError: it cannot be read; the message names the file and says why.
         """
-        return images.read_gray_png(self._files[line.id].path)
+        return images.read_gray_png(self._paths[line.id])
 
     def _add_writer(self, writer: os.DirEntry) -> None:
         for file in _entries(writer.path):
@@ -66,14 +66,14 @@ class HandwritingFolder:
             if suffix.lower() not in SUFFIXES or not file.is_file():
                 self.ignored.append(f"{writer.name}/{file.name}")
                 continue
-            other = self._files.setdefault(f"{writer.name}/{stem}", file)
-            if other is not file:
+            other = self._paths.setdefault(f"{writer.name}/{stem}", file.path)
+            if other != file.path:
                 raise errors.IndexFileError(
-                    f"{other.path} and {file.path} would be one image: rename or remove one"
+                    f"{other} and {file.path} would be one image: rename or remove one"
                 )
 
     def _fingerprint(self) -> str:
-        stats = ((id, file.stat()) for id, file in sorted(self._files.items()))
+        stats = ((id, os.stat(path)) for id, path in sorted(self._paths.items()))
         rows = [(id, stat.st_size, stat.st_mtime_ns) for id, stat in stats]
         return hashlib.sha256(repr(rows).encode()).hexdigest()
 

@@ -96,11 +96,12 @@ class IamDatabase:
         source = _Source(manual_dir, unit, extract_dir)
         forms = read_forms(source.forms_file)
         pieces = read_pieces(source.pieces_file, unit) if source.pieces_file else None
-        self._files = source.images
-        self.lines = _lines(self._files, source.forms_file.name, forms, pieces, unit)
+        # Paths, not directory entries: Apache Beam sends a reader to its workers.
+        self._paths = {id: file.path for id, file in source.images.items()}
+        self.lines = _lines(source.images, source.forms_file.name, forms, pieces, unit)
         self.expected = _expected(self.lines, forms, pieces, unit)
         self.ignored = ()
-        self.fingerprint = _fingerprint(self._files, [source.forms_file, source.pieces_file])
+        self.fingerprint = _fingerprint(source.images, [source.forms_file, source.pieces_file])
 
     def read(self, line: Line) -> bytes:
         """The line's image as an 8-bit gray PNG file.
@@ -108,7 +109,7 @@ class IamDatabase:
         Raises:
           BadImageError: it cannot be read; the message names the file and says why.
         """
-        return images.read_gray_png(self._files[line.id].path)
+        return images.read_gray_png(self._paths[line.id])
 
 
 def read_forms(path: pathlib.Path) -> dict[str, Form]:

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
@@ -119,6 +120,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         """Args beyond those of TFDS: max_bad_images, the share of images that may be unreadable."""
         self._max_bad_images = max_bad_images
         self._bad_images: dict[str, str] = {}
+        self._on_beam = False
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -199,27 +201,44 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 "%d files are no image of a writer and were ignored: %s", len(handwriting.ignored), first
             )
         self._bad_images.clear()
-        allowed = int(self._max_bad_images * len(lines))
-        return {
-            name: self._generate_examples(handwriting, name, part, allowed) for name, part in divided.items()
-        }
+        self._allowed_bad_images = int(self._max_bad_images * len(lines))
+        generate = self._examples_on_beam if self._on_beam else self._generate_examples
+        return {name: generate(handwriting, name, part) for name, part in divided.items()}
 
-    def _generate_examples(self, handwriting: Handwriting, split: str, lines: Sequence[Line], allowed: int):
+    def _generate_examples(self, handwriting: Handwriting, split: str, lines: Sequence[Line]):
         readable = 0
         for line, image in _read_in_parallel(handwriting, lines):
             if isinstance(image, BadImageError):
                 self._bad_images[line.id] = str(image)
-                self._check_bad_images(allowed)
+                self._check_bad_images()
                 continue
             readable += 1
-            yield (
-                line.id,
-                {"image": image, "writer": line.writer, "form": line.form, "id": line.id, "text": line.text},
-            )
+            yield _example(line, image)
         if not readable:
             raise EmptySplitError(f"{self.info.full_name}: no image of split {split!r} can be read.")
 
-    def _check_bad_images(self, allowed: int) -> None:
+    def _examples_on_beam(self, handwriting: Handwriting, split: str, lines: Sequence[Line]):
+        """A transform that makes the same examples on the workers of Apache Beam, and lists the bad images in a file."""
+        import apache_beam as beam  # Of the extra `beam`.
+
+        @beam.ptransform_fn
+        def examples(pipeline, listing):
+            read = (
+                pipeline
+                | beam.Create(lines)
+                | beam.Reshuffle()
+                | beam.FlatMap(functools.partial(_read_on_beam, handwriting)).with_outputs("bad", main="good")
+            )
+            _ = read.bad | beam.io.WriteToText(listing, shard_name_template="")
+            return read.good
+
+        return examples(str(self._listing_of(split)))
+
+    def _listing_of(self, split: str) -> pathlib.Path:
+        return pathlib.Path(self.data_path) / f"{split}-{BAD_IMAGES_FILE}"
+
+    def _check_bad_images(self) -> None:
+        allowed = self._allowed_bad_images
         if len(self._bad_images) > allowed:
             first = "\n  ".join(list(self._bad_images.values())[:10])
             raise TooManyBadImagesError(
@@ -228,7 +247,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             )
 
     def _download_and_prepare(self, dl_manager, download_config) -> None:
+        self._on_beam = bool(download_config.beam_runner or download_config.beam_options)
         super()._download_and_prepare(dl_manager, download_config)
+        if self._on_beam:
+            for split in self.info.splits:
+                rows = self._listing_of(split).read_text().splitlines()
+                self._bad_images.update(row.split("\t", 1) for row in rows)
+                self._listing_of(split).unlink()
+            self._check_bad_images()
         # The folder is still TFDS's temporary one, so the list appears together with the dataset.
         listing = "".join(f"{id}\t{why}\n" for id, why in sorted(self._bad_images.items()))
         (self.data_path / BAD_IMAGES_FILE).write_text(listing)
@@ -282,6 +308,25 @@ def prepare(
         ),
     )
     return new_builder()
+
+
+def _example(line: Line, image: bytes) -> tuple[str, dict[str, Any]]:
+    return line.id, {
+        "image": image,
+        "writer": line.writer,
+        "form": line.form,
+        "id": line.id,
+        "text": line.text,
+    }
+
+
+def _read_on_beam(handwriting: Handwriting, line: Line) -> Iterator:
+    import apache_beam as beam
+
+    try:
+        yield _example(line, handwriting.read(line))
+    except BadImageError as error:
+        yield beam.pvalue.TaggedOutput("bad", f"{line.id}\t{error}")
 
 
 def _manual_dir(dl_manager: tfds.download.DownloadManager) -> pathlib.Path:

@@ -158,9 +158,6 @@ class SyntheticHandwriting:
             for font in self._fonts:
                 _check_coverage(font, self._sentences)
         self.fingerprint = digest.hexdigest()
-        # Drawn once a writer, not once a line.
-        self._hand = functools.cache(functools.partial(draw_hand, seed))
-        self._style = functools.cache(self._draw_style)
 
         digits = max(2, len(str(num_writers - 1)))
         self._place, lines = {}, []
@@ -182,9 +179,11 @@ class SyntheticHandwriting:
         form_random = np.random.default_rng([_FORM, self._seed, writer, form])
         random = np.random.default_rng([_LINE, self._seed, writer, form, number, 1])
         if self._fonts:
-            picture = draw_with_font(self._style(writer), line.text, form_random, random)
+            font = str(self._fonts[writer % len(self._fonts)])
+            style = _draw_style(font, self._seed, writer)
+            picture = draw_with_font(style, line.text, form_random, random)
         else:
-            picture = draw(self._hand(writer), line.text, form_random, random)
+            picture = draw(draw_hand(self._seed, writer), line.text, form_random, random)
         file = io.BytesIO()
         picture.save(file, "PNG", compress_level=1)
         return file.getvalue()
@@ -203,18 +202,22 @@ class SyntheticHandwriting:
             words.append(word + str(random.choice(["", ".", ",", "?"], p=[0.86, 0.06, 0.06, 0.02])))
         return " ".join(words)[:most].strip()
 
-    def _draw_style(self, writer: int) -> Style:
-        random = np.random.default_rng([_STYLE, self._seed, writer])
-        return Style(
-            font=str(self._fonts[writer % len(self._fonts)]),
-            slant=random.normal(0.05, 0.18),
-            weight=int(random.integers(0, 3)),
-            width=float(np.exp(random.normal(0, 0.1))),
-            distortion=random.uniform(2, 5),
-            habit=random.normal(0, 1, (2, 4, 16)),
-        )
+
+# Drawn once a writer, not once a line.
+@functools.cache
+def _draw_style(font: str, seed: int, writer: int) -> Style:
+    random = np.random.default_rng([_STYLE, seed, writer])
+    return Style(
+        font=font,
+        slant=random.normal(0.05, 0.18),
+        weight=int(random.integers(0, 3)),
+        width=float(np.exp(random.normal(0, 0.1))),
+        distortion=random.uniform(2, 5),
+        habit=random.normal(0, 1, (2, 4, 16)),
+    )
 
 
+@functools.cache
 def draw_hand(seed: int, writer: int) -> Hand:
     """Invents a writer."""
     random = np.random.default_rng([_HAND, seed, writer])

@@ -3,6 +3,7 @@
 import errno
 import itertools
 import pathlib
+import pickle
 import tempfile
 
 import numpy as np
@@ -12,7 +13,10 @@ from conftest import SMALL_IAM, png, scribble, write_iam
 
 import iam_writer
 from iam_writer import errors, iam_writer_dataset_builder
+from iam_writer.handwriting_folder import HandwritingFolder
+from iam_writer.iam_database import IamDatabase
 from iam_writer.iam_writer_dataset_builder import BAD_IMAGES_FILE, WriterConfig, prepare, synthetic_config
+from iam_writer.synthetic_handwriting import SyntheticHandwriting
 
 SPLITS = ("train", "validation", "test")
 
@@ -170,6 +174,36 @@ def test_bad_images_are_left_out_and_listed(tmp_path, small_iam):
     listing = (builder.data_path / BAD_IMAGES_FILE).read_text()
     assert listing.startswith("a02-001-s00-02\t") and listing.count("\n") == 1
     assert sum(info.num_examples for info in builder.info.splits.values()) == 17
+
+
+@pytest.mark.parametrize("source", ["iam", "folder", "synthetic"])
+def test_readers_can_be_sent_to_workers(tmp_path, small_iam, source):
+    reader = {
+        "iam": lambda: IamDatabase(small_iam),
+        "folder": lambda: HandwritingFolder(small_iam / "sentences/a02"),
+        "synthetic": lambda: SyntheticHandwriting(2, 1, 1),
+    }[source]()
+    line = reader.lines[-1]
+    assert pickle.loads(pickle.dumps(reader)).read(line) == reader.read(line)
+
+
+@pytest.mark.slow
+def test_apache_beam_makes_the_same_files(tmp_path, small_iam):
+    (small_iam / "sentences/a02/a02-001/a02-001-s00-02.png").write_bytes(b"")
+
+    def build(name, max_bad_images=0.1, **beam):
+        builder = iam_writer.Builder(config="top50", data_dir=tmp_path / name, max_bad_images=max_bad_images)
+        config = tfds.download.DownloadConfig(manual_dir=tfds.core.Path(small_iam), **beam)
+        builder.download_and_prepare(download_config=config)
+        files = pathlib.Path(builder.data_path).glob("*")
+        # Beam's own metrics are no part of the dataset.
+        return {path.name: path.read_bytes() for path in files if "metrics" not in path.name}
+
+    alone = build("alone")
+    assert any("train.tfrecord" in name for name in alone) and b"a02-001-s00-02" in alone[BAD_IMAGES_FILE]
+    assert build("beam", beam_runner="DirectRunner") == alone
+    with pytest.raises(errors.TooManyBadImagesError, match="a02-001-s00-02"):
+        build("too many", max_bad_images=0.01, beam_runner="DirectRunner")
 
 
 def test_files_of_a_folder_that_are_no_images_are_counted_and_named(tmp_path, caplog):
