@@ -1,6 +1,7 @@
 """Batches that come from other processes are those that one process alone would have made."""
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import pathlib
@@ -11,7 +12,9 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from test_train import SETTINGS, same_weights
 
+from iam_writer import training
 from pipelines.data_service import put_in_order, service_patches
 from pipelines.patch_order import number_of_positions
 from pipelines.patches import patches, start_columns
@@ -103,6 +106,14 @@ def test_a_stream_from_the_service_resumes_at_any_step(make_strips, service):
     which = {"patch_width": 3, "batch_size": 8, "seed": 5, "balance": "writers"}
     come = service_patches(strips, service[0], first_step=37, **which).take(20)
     assert same(itertools.chain(*come), itertools.chain(*patches(strips, **which).skip(37).take(20)))
+
+
+@pytest.mark.slow
+def test_training_from_the_service_gives_the_same_weights(tmp_path, service):
+    alone = dataclasses.replace(SETTINGS, workdir=str(tmp_path / "alone"), data_dir=str(tmp_path), epochs=1)
+    training.run(alone)
+    training.run(dataclasses.replace(alone, workdir=str(tmp_path / "served"), data_service=service[0]))
+    assert same_weights(tmp_path / "alone/last.keras", tmp_path / "served/last.keras")
 
 
 @pytest.mark.parametrize("address", ["grpc://localhost:1", "localhost", "grpc://localhost:port"])
