@@ -163,6 +163,24 @@ def lay(image: bytes, height: int, min_width: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
+def examples_of_split(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    *,
+    image: str = "image",
+    label: str = "label",
+    id: str = "id",
+    group: str = "group",
+) -> Iterator[Example]:
+    """The examples of a split of a prepared TFDS dataset, still encoded: whoever decodes them can do so on all cores.
+
+    Args: see `strips_of_split`.
+    """
+    dataset = builder.as_dataset(split=split, decoders={image: tfds.decode.SkipDecoding()})
+    for row in tfds.as_numpy(dataset):
+        yield Example(row[image], int(row[label]), row[id].decode(), row[group].decode())
+
+
 def strips_of_split(
     builder: tfds.core.DatasetBuilder,
     split: str,
@@ -195,17 +213,10 @@ def strips_of_split(
       OSError: they cannot be written; what was written so far is removed.
     """
     info = builder.info.splits[split]
-
-    def examples() -> Iterator[Example]:
-        # The images stay encoded here: `lay` decodes them on all cores.
-        dataset = builder.as_dataset(split=split, decoders={image: tfds.decode.SkipDecoding()})
-        for row in tfds.as_numpy(dataset):
-            yield Example(row[image], int(row[label]), row[id].decode(), row[group].decode())
-
     parent = pathlib.Path(folder or builder.data_path / "strips")
     return open_or_build(
         parent / f"{split}-{height}x{min_width}",
-        examples,
+        lambda: examples_of_split(builder, split, image=image, label=label, id=id, group=group),
         height=height,
         min_width=min_width,
         source=f"{builder.info.full_name} {split}: {info.num_examples} images in {info.num_bytes} bytes",
