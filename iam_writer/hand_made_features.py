@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from pipelines.two_tones import BLACK, two_tones
+
 LEG = 5
 """Pixels along a contour from a point to the one that its direction is taken to."""
 
@@ -46,14 +48,8 @@ def counts(image: bytes) -> np.ndarray:
       int64 `[SIZE]`; all zero if there is no ink.
     """
     with Image.open(io.BytesIO(image)) as picture:
-        ink = binarised(np.asarray(picture.convert("L")))
+        ink = two_tones(np.asarray(picture.convert("L"))) == BLACK
     return np.concatenate([*contour_counts(ink), run_counts(ink), run_counts(ink.T)])
-
-
-def binarised(gray: np.ndarray) -> np.ndarray:
-    """What is ink, by Otsu's threshold: uint8 `[height, width]` → bool `[height, width]`."""
-    threshold, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return gray <= min(threshold, 254)  # An image of one gray is all paper or all ink; of white, it is paper.
 
 
 def contour_counts(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

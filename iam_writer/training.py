@@ -193,6 +193,8 @@ def load(settings: Settings) -> Data:
             split,
             height=settings.patch_height,
             min_width=settings.patch_width,
+            # So that a network knows hands, not scanners: see `robustness.py` for what that is worth.
+            black_on_white=True,
             label="writer",
             group="form",
         )

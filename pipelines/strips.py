@@ -35,10 +35,11 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from pipelines.progress import progress_bar
+from pipelines.two_tones import two_tones
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 """Of the files' layout and of what `lay` does to an image. Strips of another version are built anew."""
 
 ALIGNMENT = 64
@@ -135,7 +136,7 @@ class Strips:
         return ALIGNMENT // math.gcd(ALIGNMENT, self.height)
 
 
-def lay(image: bytes, height: int, min_width: int) -> np.ndarray:
+def lay(image: bytes, height: int, min_width: int, black_on_white: bool = False) -> np.ndarray:
     """Scales an image to `height` rows and turns it into columns.
 
     An image narrower than `min_width` is padded on its right, and one that would be enlarged beyond MAX_ENLARGEMENT
@@ -145,12 +146,15 @@ def lay(image: bytes, height: int, min_width: int) -> np.ndarray:
       image: a file that Pillow can read.
       height: rows.
       min_width: the least number of columns that come out.
+      black_on_white: whether to reduce it to two tones first, see `two_tones`.
 
     Returns:
       uint8 `[columns, height]`.
     """
     with Image.open(io.BytesIO(image)) as picture:
         gray = picture.convert("L")
+    if black_on_white:
+        gray = Image.fromarray(two_tones(np.asarray(gray)))
     scale = min(height / gray.height, MAX_ENLARGEMENT)
     size = (max(1, round(gray.width * scale)), max(1, round(gray.height * scale)))
     pixels = np.asarray(gray.resize(size, Image.Resampling.BILINEAR)).T
@@ -187,6 +191,7 @@ def strips_of_split(
     *,
     height: int,
     min_width: int,
+    black_on_white: bool = False,
     folder: os.PathLike | None = None,
     image: str = "image",
     label: str = "label",
@@ -200,6 +205,7 @@ def strips_of_split(
       split: such as 'train'.
       height: of a patch.
       min_width: of a strip; at least the width of a patch.
+      black_on_white: whether to reduce images to two tones, see `two_tones`.
       folder: where to keep strips, by default `strips` in the dataset's own folder.
       image: name of the Image feature, and so on.
       label: name of the ClassLabel feature.
@@ -215,10 +221,11 @@ def strips_of_split(
     info = builder.info.splits[split]
     parent = pathlib.Path(folder or builder.data_path / "strips")
     return open_or_build(
-        parent / f"{split}-{height}x{min_width}",
+        parent / f"{split}-{height}x{min_width}{'-black' * black_on_white}",
         lambda: examples_of_split(builder, split, image=image, label=label, id=id, group=group),
         height=height,
         min_width=min_width,
+        black_on_white=black_on_white,
         source=f"{builder.info.full_name} {split}: {info.num_examples} images in {info.num_bytes} bytes",
         total=info.num_examples,
     )
@@ -231,6 +238,7 @@ def open_or_build(
     height: int,
     min_width: int,
     source: str,
+    black_on_white: bool = False,
     total: int | None = None,
 ) -> Strips:
     """The strips in `folder` if they are sound and of this source, height and width; else built from `examples`.
@@ -243,6 +251,7 @@ def open_or_build(
       height: of a patch.
       min_width: of a strip.
       source: names what the examples are; strips of another source are built anew.
+      black_on_white: whether to reduce images to two tones, see `two_tones`.
       total: how many examples there are, for the progress bar.
 
     Returns:
@@ -253,7 +262,13 @@ def open_or_build(
     """
     folder = pathlib.Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    wanted = {"version": VERSION, "height": height, "min_width": min_width, "source": source}
+    wanted = {
+        "version": VERSION,
+        "height": height,
+        "min_width": min_width,
+        "black_on_white": black_on_white,
+        "source": source,
+    }
     with filelock.FileLock(folder.with_name(folder.name + ".lock")):
         fault = _fault(folder, wanted)
         if fault:
@@ -387,7 +402,9 @@ def _lay_in_parallel(examples: Iterable[Example], meta: dict) -> Iterator[tuple[
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
 
         def submit(example):
-            return example, pool.submit(lay, example.image, meta["height"], meta["min_width"])
+            return example, pool.submit(
+                lay, example.image, meta["height"], meta["min_width"], meta["black_on_white"]
+            )
 
         under_way = [submit(example) for example in itertools.islice(examples, 8 * cores)]
         while under_way:
