@@ -30,17 +30,17 @@ def main(argv: list[str]) -> None:
     programs.set_up_logging()
     from iam_writer import scoring, svm  # TensorFlow takes seconds to load; a wrong flag is told before.
 
-    paths = {name: flags.FLAGS[name].value for name in ("manual_dir", "data_dir", "workdir")}
-    settings = svm.Settings(
-        dataset=flags.FLAGS.dataset,
-        max_bad_images=flags.FLAGS.max_bad_images,
-        processes=flags.FLAGS.processes,
-        **{name: path and os.path.expanduser(path) for name, path in paths.items()},
-    )
+    names = ("manual_dir", "data_dir", "workdir")
+    paths = {name: flags.FLAGS[name].value and os.path.expanduser(flags.FLAGS[name].value) for name in names}
     with programs.plain_endings():
-        results = svm.run(settings)
+        results = svm.run(
+            **paths,
+            dataset=flags.FLAGS.dataset,
+            max_bad_images=flags.FLAGS.max_bad_images,
+            processes=flags.FLAGS.processes,
+        )
     print(scoring.table(results))
-    print(f"\nIn {settings.workdir}: result.json")
+    print(f"\nIn {paths['workdir']}: result.json")
 
 
 if __name__ == "__main__":

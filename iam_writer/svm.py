@@ -28,18 +28,6 @@ PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """See the flags of the same names of `iam_writer.baseline`."""
-
-    dataset: str
-    manual_dir: str | None
-    data_dir: str | None
-    max_bad_images: float
-    processes: int | None
-    workdir: str
-
-
-@dataclasses.dataclass(frozen=True)
 class Split:
     """What is known of a split's lines.
 
@@ -61,8 +49,18 @@ class Split:
         return Split(counts, self.labels[first], names)
 
 
-def run(settings: Settings) -> dict[str, dict[str, float]]:
+def run(
+    *,
+    dataset: str,
+    manual_dir: str | None,
+    data_dir: str | None,
+    max_bad_images: float,
+    processes: int | None,
+    workdir: str,
+) -> dict[str, dict[str, float]]:
     """Extracts the features, trains, chooses C by validation lines, and evaluates.
+
+    Args: see the flags of the same names of `iam_writer.baseline`.
 
     Returns:
       'validation' and 'test' → the lines' and forms' part of what `scoring.accuracies` returns; also written to
@@ -72,16 +70,16 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
       InputError: of the kinds in `errors`.
       OSError: something cannot be written.
     """
+    config = {**locals(), "model": "svm"}
     began = time.monotonic()
-    workdir = pathlib.Path(settings.workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(workdir).mkdir(parents=True, exist_ok=True)
     builder = prepare(
-        settings.dataset.partition("/")[2],
-        data_dir=settings.data_dir,
-        manual_dir=settings.manual_dir,
-        max_bad_images=settings.max_bad_images,
+        dataset.partition("/")[2],
+        data_dir=data_dir,
+        manual_dir=manual_dir,
+        max_bad_images=max_bad_images,
     )
-    splits = {name: _extract(builder, name, settings.processes) for name in ("train", "validation", "test")}
+    splits = {name: _extract(builder, name, processes) for name in ("train", "validation", "test")}
     extracted = time.monotonic()
 
     classes = builder.info.features["writer"].num_classes
@@ -109,10 +107,10 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
         },
         "dataset": builder.info.full_name,
         "dataset_fingerprint": builder.info.metadata["fingerprint"],
-        "config": dataclasses.asdict(settings) | {"model": "svm"},
+        "config": config,
     }
     summary |= provenance(["scikit-learn", "opencv-python-headless"])
-    write_beside(workdir / "result.json", json.dumps(summary, indent=2) + "\n")
+    write_beside(pathlib.Path(workdir) / "result.json", json.dumps(summary, indent=2) + "\n")
     return results
 
 

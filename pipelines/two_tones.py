@@ -5,6 +5,7 @@ takes those of another for other hands. Of all that only the outlines of ink are
 """
 
 import numpy as np
+from PIL import Image
 
 BLACK, WHITE = 0, 255
 
@@ -32,7 +33,8 @@ def two_tones(gray: np.ndarray) -> np.ndarray:
     Returns:
       uint8 `[height, width]` of BLACK and WHITE.
     """
-    counts = np.bincount(gray.ravel(), minlength=256)
+    picture = Image.fromarray(gray)  # Pillow counts and maps bytes several times faster than numpy.
+    counts = np.array(picture.histogram())
     threshold = _otsu(counts)
     dark, light = counts[: threshold + 1], counts[threshold + 1 :]
     ink = int(np.searchsorted(np.cumsum(dark), DARKEST * dark.sum()))
@@ -40,7 +42,8 @@ def two_tones(gray: np.ndarray) -> np.ndarray:
     paper = threshold + 1 + int(not_white.argmax()) if not_white.sum() > SMALL_SHARE * gray.size else WHITE
     if paper - ink < LEAST_CONTRAST:
         return np.full_like(gray, WHITE)
-    return np.where(gray > (ink + paper) / 2, np.uint8(WHITE), np.uint8(BLACK))
+    middle = (ink + paper) / 2
+    return np.asarray(picture.point([BLACK if value <= middle else WHITE for value in range(256)]))
 
 
 def _otsu(counts: np.ndarray) -> int:
