@@ -32,6 +32,7 @@ setuptools.setup(
         "tqdm>=4.66,<5",
     ],
     extras_require={
+        "baseline": ["opencv-python-headless>=4.10,<6", "scikit-learn>=1.4,<2"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         "beam": ["apache-beam>=2.65,<3", "mlcroissant>=1,<2"],
         "peers": [
@@ -45,8 +46,10 @@ setuptools.setup(
             "apache-beam>=2.65,<3",
             "dill>=0.3.8,<1",
             "matplotlib>=3.8,<4",
+            "opencv-python-headless>=4.10,<6",
             "pytest>=8,<10",
             "ruff>=0.9,<1",
+            "scikit-learn>=1.4,<2",
         ],
     },
 )

@@ -40,6 +40,10 @@ class OtherRunError(InputError):
     """A workdir holds another run's checkpoint: other model, classes or patch size."""
 
 
+class CheckpointError(InputError):
+    """A checkpoint is not there, or is none of ours."""
+
+
 class DivergedError(InputError):
     """The loss is no longer a number."""
 

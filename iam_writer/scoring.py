@@ -132,11 +132,13 @@ def table(results: dict[str, dict[str, float]]) -> str:
     """A table to read: a row for each split and level.
 
     Args:
-      results: split name → what `accuracies` returns.
+      results: split name → what `accuracies` returns, or as many of its levels as there are.
     """
     rows = [f"{'':22}{'number':>9}{'top-1':>9}{'top-5':>9}{'macro top-1':>13}{'macro top-5':>13}"]
     for split, result in results.items():
         for level, plural in (("patch", "patches"), ("line", "lines"), ("form", "forms")):
+            if plural not in result:
+                continue
             shares = [result[f"{level}_{kind}"] for kind in ("top1", "top5", "macro_top1", "macro_top5")]
             row = f"{split + ' ' + plural:22}{result[plural]:>9,}"
             row += "".join(

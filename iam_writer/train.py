@@ -15,30 +15,16 @@ Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the mess
 """
 
 import dataclasses
-import errno
-import logging
 import os
 import re
-import sys
 
-import tensorflow_datasets as tfds
 from absl import app, flags
-from absl import logging as absl_logging
 
-from iam_writer.errors import InputError
-from iam_writer.iam_writer_dataset_builder import Builder
+from iam_writer import programs
 from iam_writer.settings import GATHERS, MODELS, PRECISIONS, SCHEDULES, STRATEGIES, Settings
 
-DATASETS = tuple(f"iam_writer/{config.name}" for config in Builder.BUILDER_CONFIGS)
-
-flags.DEFINE_enum("dataset", "iam_writer/synthetic", DATASETS, "What to train on, as TFDS names it.")
-flags.DEFINE_string(
-    "manual_dir",
-    None,
-    "Where the handwriting lies: IAM's files, or <writer>/<form>-<line>.png for iam_writer/folder.",
-)
-flags.DEFINE_string("data_dir", None, "Where TFDS keeps datasets. Default: ~/tensorflow_datasets.")
-flags.DEFINE_float("max_bad_images", 0.01, "Share of images that may be unreadable.", 0, 1)
+flags.adopt_module_key_flags(programs)
+flags.DEFINE_enum("dataset", "iam_writer/synthetic", programs.DATASETS, "What to train on, as TFDS names it.")
 
 flags.DEFINE_integer("num_writers", 50, "iam_writer/synthetic: how many writers to invent.", 2)
 flags.DEFINE_integer("forms_per_writer", 6, "iam_writer/synthetic: pages each of them writes.", 3)
@@ -144,42 +130,17 @@ def settings_from_flags() -> Settings:
     return Settings(**values)
 
 
-def set_up_logging() -> None:
-    """Shows this project's messages, and of its libraries' only warnings."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if not flags.FLAGS["verbosity"].present:
-        absl_logging.set_verbosity(absl_logging.WARNING)
-    absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
-    for package in ("iam_writer", "pipelines"):
-        logging.getLogger(package).setLevel(logging.INFO)
-    if not sys.stderr.isatty():
-        tfds.disable_progress_bar()
-
-
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
     settings = settings_from_flags()
-    set_up_logging()
+    programs.set_up_logging()
     from iam_writer import scoring, training  # TensorFlow takes seconds to load; a wrong flag is told before.
 
-    try:
+    with programs.plain_endings():
         results = training.run(settings)
-    except KeyboardInterrupt as stopped:
-        sys.exit(_say(stopped, 130))
-    except InputError as error:
-        sys.exit(_say(error, 1))
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        sys.exit(_say(f"{error}. Free some space and run again; nothing half-written was kept.", 1))
     print(scoring.table(results))
     print(f"\nIn {settings.workdir}: result.json, best.keras, flags.txt, tensorboard/")
-
-
-def _say(message: object, status: int) -> int:
-    print(f"\n{message}" if str(message) else "\nStopped.", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

@@ -2,13 +2,10 @@
 
 import contextlib
 import dataclasses
-import importlib.metadata
 import json
 import logging
 import math
-import os
 import pathlib
-import platform
 import signal
 import sys
 import threading
@@ -21,8 +18,10 @@ from tqdm import tqdm
 
 from iam_writer import checkpoints, scoring
 from iam_writer.errors import DivergedError, FlagError, ServiceError
+from iam_writer.files import write_beside
 from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
 from iam_writer.models import MODELS
+from iam_writer.provenance import provenance
 from iam_writer.settings import Settings, check_same_run
 from pipelines.data_service import service_patches
 from pipelines.patch_order import number_of_positions
@@ -67,6 +66,9 @@ class Progress:
     seconds: float = 0.0  # Spent in timed steps, as the next two are counted in.
     waited: float = 0.0
     patches: int = 0
+    total_seconds: float = (
+        0.0  # From the start of `run`, whatever it did, in all processes up to their last save.
+    )
 
     def speed(self) -> dict[str, object]:
         """Patches a second, and the share of time spent waiting for input; nothing before they are known."""
@@ -92,6 +94,7 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
       OSError: something cannot be written.
       KeyboardInterrupt: it was told to stop, and has saved a checkpoint.
     """
+    began = time.monotonic()
     strategy, precision = set_up_device(settings)
     data = load(settings)
     positions = number_of_positions(data.strips["train"], settings.patch_width)
@@ -108,6 +111,7 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
         state = checkpoints.read_state(last)
         check_same_run(state["run"], identity, str(last))
         progress = Progress(**state["progress"])
+        began -= progress.total_seconds
     if chief:
         write_beside(workdir / "flags.txt", settings.as_flags())
 
@@ -133,7 +137,7 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
         settings.batch_size,
     )
 
-    Trainer(settings, data, model, strategy, progress, steps_per_epoch, identity).train()
+    Trainer(settings, data, model, strategy, progress, steps_per_epoch, identity, began).train()
     wait_for_each_other(strategy)  # The chief may still be writing what all will read.
 
     checkpoints.restore(model, workdir / BEST)
@@ -141,7 +145,8 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
         split: evaluate(model, data.strips[split], len(data.writers), settings.window_stride, split)
         for split in ("validation", "test")
     }
-    summary = _summary(settings, data, progress, precision, results)
+    minutes = (time.monotonic() - began) / 60
+    summary = {"minutes": minutes} | _summary(settings, data, progress, precision, results)
     if chief:
         write_beside(workdir / "result.json", json.dumps(summary, indent=2) + "\n")
     return results
@@ -236,6 +241,8 @@ def load(settings: Settings) -> Data:
             split,
             height=settings.patch_height,
             min_width=settings.patch_width,
+            # So that a network knows hands, not scanners: see `robustness.py` for what that is worth.
+            black_on_white=True,
             label="writer",
             group="form",
         )
@@ -280,13 +287,6 @@ def evaluate(
     return scoring.accuracies(scanned, strips.labels, strips.groups)
 
 
-def write_beside(path: pathlib.Path, text: str) -> None:
-    """Writes a file so that it is whole or absent."""
-    beside = path.with_name(f".{path.name}.incomplete")
-    beside.write_text(text)
-    beside.replace(path)
-
-
 def gathered(starts: tf.data.Dataset, strips: Strips, patch_width: int) -> Iterator:
     """Batches gathered on the device from start columns, the columns being copied into its memory once."""
     columns = tf.identity(strips.columns())  # Onto the default device: the first GPU if there is one.
@@ -323,6 +323,7 @@ class Trainer:
     progress: Progress
     steps_per_epoch: int
     identity: dict
+    began: float  # By `time.monotonic`, as if the run had never been stopped.
 
     def train(self) -> None:
         """See `run` for what it raises."""
@@ -489,6 +490,7 @@ class Trainer:
 
     def _save(self, name: str) -> None:
         self.progress.metrics = [keras.ops.convert_to_numpy(v).tolist() for v in self.model.metrics_variables]
+        self.progress.total_seconds = time.monotonic() - self.began
         if not is_chief(self.strategy):
             return
         state = {"run": self.identity, "progress": dataclasses.asdict(self.progress)}
@@ -560,17 +562,4 @@ def _summary(
         "precision": precision,
         "config": dataclasses.asdict(settings),
     }
-    for package in ("iam_writer", "tensorflow", "tensorflow-datasets", "keras", "numpy"):
-        summary[f"versions.{package}"] = _version(package)
-    return summary | {
-        "versions.python": platform.python_version(),
-        "machine.cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "machine.gpus": len(tf.config.list_physical_devices("GPU")),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # Run from a checkout without installing.
-        return None
+    return summary | provenance()

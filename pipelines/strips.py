@@ -36,10 +36,11 @@ from PIL import Image
 from tensorflow.core.framework import attr_value_pb2
 
 from pipelines.progress import progress_bar
+from pipelines.two_tones import two_tones
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 """Of the files' layout and of what `lay` does to an image. Strips of another version are built anew."""
 
 ALIGNMENT = 64
@@ -148,7 +149,7 @@ def _mapped(path: str, columns: int, height: int) -> tf.Tensor:
     return tensor
 
 
-def lay(image: bytes, height: int, min_width: int) -> np.ndarray:
+def lay(image: bytes, height: int, min_width: int, black_on_white: bool = False) -> np.ndarray:
     """Scales an image to `height` rows and turns it into columns.
 
     An image narrower than `min_width` is padded on its right, and one that would be enlarged beyond MAX_ENLARGEMENT
@@ -158,12 +159,15 @@ def lay(image: bytes, height: int, min_width: int) -> np.ndarray:
       image: a file that Pillow can read.
       height: rows.
       min_width: the least number of columns that come out.
+      black_on_white: whether to reduce it to two tones first, see `two_tones`.
 
     Returns:
       uint8 `[columns, height]`.
     """
     with Image.open(io.BytesIO(image)) as picture:
         gray = picture.convert("L")
+    if black_on_white:
+        gray = Image.fromarray(two_tones(np.asarray(gray)))
     scale = min(height / gray.height, MAX_ENLARGEMENT)
     size = (max(1, round(gray.width * scale)), max(1, round(gray.height * scale)))
     pixels = np.asarray(gray.resize(size, Image.Resampling.BILINEAR)).T
@@ -176,12 +180,31 @@ def lay(image: bytes, height: int, min_width: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
+def examples_of_split(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    *,
+    image: str = "image",
+    label: str = "label",
+    id: str = "id",
+    group: str = "group",
+) -> Iterator[Example]:
+    """The examples of a split of a prepared TFDS dataset, still encoded: whoever decodes them can do so on all cores.
+
+    Args: see `strips_of_split`.
+    """
+    dataset = builder.as_dataset(split=split, decoders={image: tfds.decode.SkipDecoding()})
+    for row in tfds.as_numpy(dataset):
+        yield Example(row[image], int(row[label]), row[id].decode(), row[group].decode())
+
+
 def strips_of_split(
     builder: tfds.core.DatasetBuilder,
     split: str,
     *,
     height: int,
     min_width: int,
+    black_on_white: bool = False,
     folder: os.PathLike | None = None,
     image: str = "image",
     label: str = "label",
@@ -195,6 +218,7 @@ def strips_of_split(
       split: such as 'train'.
       height: of a patch.
       min_width: of a strip; at least the width of a patch.
+      black_on_white: whether to reduce images to two tones, see `two_tones`.
       folder: where to keep strips, by default `strips` in the dataset's own folder.
       image: name of the Image feature, and so on.
       label: name of the ClassLabel feature.
@@ -208,19 +232,13 @@ def strips_of_split(
       OSError: they cannot be written; what was written so far is removed.
     """
     info = builder.info.splits[split]
-
-    def examples() -> Iterator[Example]:
-        # The images stay encoded here: `lay` decodes them on all cores.
-        dataset = builder.as_dataset(split=split, decoders={image: tfds.decode.SkipDecoding()})
-        for row in tfds.as_numpy(dataset):
-            yield Example(row[image], int(row[label]), row[id].decode(), row[group].decode())
-
     parent = pathlib.Path(folder or builder.data_path / "strips")
     return open_or_build(
-        parent / f"{split}-{height}x{min_width}",
-        examples,
+        parent / f"{split}-{height}x{min_width}{'-black' * black_on_white}",
+        lambda: examples_of_split(builder, split, image=image, label=label, id=id, group=group),
         height=height,
         min_width=min_width,
+        black_on_white=black_on_white,
         source=f"{builder.info.full_name} {split}: {info.num_examples} images in {info.num_bytes} bytes",
         total=info.num_examples,
     )
@@ -233,6 +251,7 @@ def open_or_build(
     height: int,
     min_width: int,
     source: str,
+    black_on_white: bool = False,
     total: int | None = None,
 ) -> Strips:
     """The strips in `folder` if they are sound and of this source, height and width; else built from `examples`.
@@ -245,6 +264,7 @@ def open_or_build(
       height: of a patch.
       min_width: of a strip.
       source: names what the examples are; strips of another source are built anew.
+      black_on_white: whether to reduce images to two tones, see `two_tones`.
       total: how many examples there are, for the progress bar.
 
     Returns:
@@ -255,7 +275,13 @@ def open_or_build(
     """
     folder = pathlib.Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    wanted = {"version": VERSION, "height": height, "min_width": min_width, "source": source}
+    wanted = {
+        "version": VERSION,
+        "height": height,
+        "min_width": min_width,
+        "black_on_white": black_on_white,
+        "source": source,
+    }
     with filelock.FileLock(folder.with_name(folder.name + ".lock")):
         fault = _fault(folder, wanted)
         if fault:
@@ -389,7 +415,9 @@ def _lay_in_parallel(examples: Iterable[Example], meta: dict) -> Iterator[tuple[
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
 
         def submit(example):
-            return example, pool.submit(lay, example.image, meta["height"], meta["min_width"])
+            return example, pool.submit(
+                lay, example.image, meta["height"], meta["min_width"], meta["black_on_white"]
+            )
 
         under_way = [submit(example) for example in itertools.islice(examples, 8 * cores)]
         while under_way:

@@ -38,6 +38,26 @@ def test_an_image_of_one_row_is_not_blown_up():
     assert (columns == 200).all()
 
 
+def test_black_on_white(tmp_path):
+    """Before it is scaled; and strips that are laid the other way are built anew."""
+    gray, expected = (
+        pixels([[60, 230, 60, 60], [60, 230, 225, 228]]),
+        [[0, 0], [255, 255], [0, 255], [0, 255]],
+    )
+    assert lay(png(gray), 2, 1, black_on_white=True).tolist() == expected
+    for black_on_white, columns in ((False, gray.T.tolist()), (True, expected)):
+        laid = open_or_build(
+            tmp_path / "train",
+            lambda: [Example(png(gray), 0)],
+            height=2,
+            min_width=1,
+            source="",
+            black_on_white=black_on_white,
+        )
+        first, last = laid.first_column
+        assert laid.columns().numpy()[first:last].tolist() == columns
+
+
 def test_columns_of_all_images_lie_end_to_end(make_strips):
     laid = make_strips([3, 5, 2], [7, 7, 1])
     assert laid.first_column.tolist() == [64, 67, 72, 74]

@@ -115,6 +115,9 @@ def test_a_run_leaves_its_results(settings):
     assert summary["config"]["seed"] == 1
     assert summary["versions.tensorflow"]
     assert summary["train.patches"] == summary["train.steps"] * 16
+    assert summary["minutes"] > summary["train.minutes"]
+    assert summary["command"] == sys.orig_argv
+    assert summary["machine.cores"] >= 1
     assert list(workdir.glob("tensorboard/events*"))
     assert keras.saving.load_model(workdir / "best.keras").count_params() > 0
     assert not list(workdir.glob(".*"))
@@ -149,7 +152,12 @@ def test_a_workdir_of_another_run_is_left_alone(settings, change):
 
 def test_more_epochs_go_on_where_fewer_ended(settings, tmp_path):
     training.run(dataclasses.replace(settings, epochs=1))
+    spent = checkpoints.read_state(pathlib.Path(settings.workdir) / "last.keras")["progress"]["total_seconds"]
+    before = time.monotonic()
     training.run(settings)
+    # The minutes of both processes, not those between them.
+    minutes = json.loads((pathlib.Path(settings.workdir) / "result.json").read_text())["minutes"]
+    assert spent < 60 * minutes < spent + time.monotonic() - before
     other = dataclasses.replace(settings, workdir=str(tmp_path / "other"))
     training.run(other)
     names = [

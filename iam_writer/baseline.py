@@ -1,0 +1,47 @@
+r"""Trains a support vector machine on hand-made features, on the same lines as the networks: what do those buy?
+
+  python -m iam_writer.baseline --flagfile=iam_writer/flagfiles/svm_top50.flags --manual_dir=~/iam
+
+Contour directions, contour hinges and runs of paper, as in Bulacu and Schomaker 2007 (`hand_made_features.py`). The
+SVM's C is chosen by validation lines. In the workdir: result.json. Needs `pip install '.[baseline]'`.
+
+Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
+"""
+
+import importlib.util
+import os
+import sys
+
+from absl import app, flags
+
+from iam_writer import programs
+
+flags.adopt_module_key_flags(programs)
+flags.DEFINE_enum("dataset", "iam_writer/synthetic", programs.DATASETS, "What to train on, as TFDS names it.")
+flags.DEFINE_integer("processes", None, "Images read at once. Default: as many as there are cores.", 1)
+flags.DEFINE_string("workdir", "runs/svm", "Where the result goes.")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    if not all(importlib.util.find_spec(name) for name in ("cv2", "sklearn")):
+        sys.exit("OpenCV and scikit-learn are needed: pip install '.[baseline]'")
+    programs.set_up_logging()
+    from iam_writer import scoring, svm  # TensorFlow takes seconds to load; a wrong flag is told before.
+
+    names = ("manual_dir", "data_dir", "workdir")
+    paths = {name: flags.FLAGS[name].value and os.path.expanduser(flags.FLAGS[name].value) for name in names}
+    with programs.plain_endings():
+        results = svm.run(
+            **paths,
+            dataset=flags.FLAGS.dataset,
+            max_bad_images=flags.FLAGS.max_bad_images,
+            processes=flags.FLAGS.processes,
+        )
+    print(scoring.table(results))
+    print(f"\nIn {paths['workdir']}: result.json")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,109 @@
+"""Features that people thought of before networks found their own: how the edges of ink run. No TensorFlow.
+
+After M. Bulacu and L. Schomaker, "Text-independent writer identification and verification using textural and
+allographic features", IEEE TPAMI 29(4), 2007: contour direction (their f1), contour hinge (f2) and the runs of paper
+between ink (f5), with their numbers of bins and length of legs. All are counts, so those of a form are the sums of
+those of its lines.
+"""
+
+import io
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from pipelines.two_tones import BLACK, two_tones
+
+LEG = 5
+"""Pixels along a contour from a point to the one that its direction is taken to."""
+
+DIRECTIONS = 24
+"""Sectors of the circle, the first centred on the direction of reading, so that no common direction lies on an edge."""
+
+LONGEST_RUN = 60
+"""Pixels. Longer runs of paper are margins and gaps between words, and are not counted."""
+
+_PAIRS = DIRECTIONS * (DIRECTIONS + 1) // 2
+_PAIR = np.zeros((DIRECTIONS, DIRECTIONS), np.int64)  # [lower sector, higher sector] → its number
+_PAIR[np.triu_indices(DIRECTIONS)] = np.arange(_PAIRS)
+
+HISTOGRAMS = {
+    "contour direction": DIRECTIONS // 2,
+    "contour hinge": _PAIRS,
+    "horizontal runs of paper": LONGEST_RUN,
+    "vertical runs of paper": LONGEST_RUN,
+}
+"""Histogram → its number of bins, in the order in which they follow each other in a vector."""
+
+SIZE = sum(HISTOGRAMS.values())
+
+
+def counts(image: bytes) -> np.ndarray:
+    """The histograms of a line, end to end.
+
+    Args:
+      image: a file that Pillow can read.
+
+    Returns:
+      int64 `[SIZE]`; all zero if there is no ink.
+    """
+    with Image.open(io.BytesIO(image)) as picture:
+        ink = two_tones(np.asarray(picture.convert("L"))) == BLACK
+    return np.concatenate([*contour_counts(ink), run_counts(ink), run_counts(ink.T)])
+
+
+def contour_counts(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts the directions of contours, outer and inner, and the pairs of directions of a hinge's legs.
+
+    A hinge stands on a point of a contour, and its legs end LEG pixels before and after it. Contours that are
+    shorter than its two legs are specks, and are left out.
+
+    Args:
+      ink: bool `[height, width]`.
+
+    Returns:
+      int64 `[12]`, `[300]`.
+    """
+    contours, _ = cv2.findContours(np.pad(ink, 1).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    contours = [contour[:, 0] for contour in contours if len(contour) > 2 * LEG]
+    if not contours:
+        return np.zeros(DIRECTIONS // 2, np.int64), np.zeros(_PAIRS, np.int64)
+    here = np.concatenate(contours)
+    after = _sectors(np.concatenate([np.roll(contour, -LEG, axis=0) for contour in contours]) - here)
+    before = _sectors(np.concatenate([np.roll(contour, LEG, axis=0) for contour in contours]) - here)
+    directions = np.bincount(after[after >= 0] % (DIRECTIONS // 2), minlength=DIRECTIONS // 2)
+    both = (after >= 0) & (before >= 0)
+    low, high = np.minimum(after, before)[both], np.maximum(after, before)[both]
+    return directions, np.bincount(_PAIR[low, high], minlength=_PAIRS)
+
+
+def _sectors(step: np.ndarray) -> np.ndarray:
+    """The sector that each (x, y) lies in, counter-clockwise as seen; -1 where a thin stroke's contour has come back."""
+    x, y = step.T
+    sector = np.rint(np.arctan2(-y, x) * (DIRECTIONS / (2 * np.pi))).astype(np.int64) % DIRECTIONS
+    return np.where((x == 0) & (y == 0), -1, sector)
+
+
+def run_counts(ink: np.ndarray) -> np.ndarray:
+    """Counts the runs of paper between two pixels of ink in a row, by their length.
+
+    Args:
+      ink: bool `[height, width]`.
+
+    Returns:
+      int64 `[LONGEST_RUN]`, from length 1.
+    """
+    row, column = np.nonzero(ink)
+    lengths = np.diff(column)[np.diff(row) == 0] - 1
+    return np.bincount(lengths[lengths <= LONGEST_RUN], minlength=LONGEST_RUN + 1)[1:]
+
+
+def features(counts: np.ndarray) -> np.ndarray:
+    """Counts `[n, SIZE]` → float `[n, SIZE]`: each histogram's square roots of probabilities.
+
+    The distance of two such vectors is Hellinger's, which suits distributions better than Euclid's would.
+    """
+    parts = np.split(counts, np.cumsum(list(HISTOGRAMS.values()))[:-1], axis=1)
+    return np.concatenate(
+        [np.sqrt(part / np.maximum(part.sum(axis=1, keepdims=True), 1)) for part in parts], axis=1
+    )

@@ -1,0 +1,51 @@
+"""Where a result comes from: the command, the versions of what computed it, and the machine."""
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+import sys
+from collections.abc import Iterable
+
+import tensorflow as tf
+
+
+def provenance(packages: Iterable[str] = ()) -> dict[str, object]:
+    """What result.json says of it.
+
+    Args:
+      packages: beyond those that every program uses.
+
+    Returns:
+      `command`, the words of the command line; `versions.<package>`; `machine.cores`, `machine.cpu`, a name or null;
+      `machine.gpus`, their number; `machine.gpu`, the first one's name or null.
+    """
+    found: dict[str, object] = {"command": sys.orig_argv}
+    for package in ("iam_writer", "tensorflow", "tensorflow-datasets", "keras", "numpy", *packages):
+        found[f"versions.{package}"] = _version(package)
+    gpus = tf.config.list_physical_devices("GPU")
+    gpu = tf.config.experimental.get_device_details(gpus[0]).get("device_name") if gpus else None
+    return found | {
+        "versions.python": platform.python_version(),
+        "machine.cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "machine.cpu": _cpu(),
+        "machine.gpus": len(gpus),
+        "machine.gpu": gpu,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # Run from a checkout without installing.
+        return None
+
+
+def _cpu() -> str | None:
+    """Its name. Python's own function for it gives only the architecture on Linux."""
+    try:
+        rows = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or None
+    names = (row.partition(":")[2].strip() for row in rows if row.startswith("model name"))
+    return next(names, None) or platform.processor() or None
