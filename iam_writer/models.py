@@ -51,9 +51,79 @@ def article(classes: int, height: int, width: int) -> keras.Model:
     x = layers.Dropout(0.5)(x)
     x = layers.Dense(256, activation="relu", name="embedding")(x)
     x = layers.Dropout(0.5)(x)
+    return keras.Model(patches, _logits(classes)(x), name="article")
+
+
+def half_deepwriter(classes: int, height: int, width: int) -> keras.Model:
+    """Half DeepWriter (Xing & Qiao 2016, arXiv 1606.06472, its section on Half DeepWriter): 13.9 M parameters for patches of 113 × 113.
+
+    The paper does not state the padding. Here convolutions have `same` and pooling `valid`; with `valid`
+    throughout it would be 5.5 M.
+
+    Args:
+      classes: number of writers.
+      height: of a patch.
+      width: of a patch.
+
+    Returns:
+      An uncompiled model.
+    """
+    patches = keras.Input((width, height), dtype="uint8", name="patches")
+    x = Ink()(patches)
+    for layer in _half_deepwriter_layers():
+        x = layer(x)
+    return keras.Model(patches, _logits(classes)(x), name="half_deepwriter")
+
+
+def deepwriter(classes: int, height: int, width: int) -> keras.Model:
+    """DeepWriter (arXiv 1606.06472, its section on DeepWriter): two neighbouring patches through one Half DeepWriter, FC7 summed.
+
+    The two patches come as one window of twice their width, and are cut apart here.
+
+    Args:
+      classes: number of writers.
+      height: of a window.
+      width: of a window, an even number.
+
+    Returns:
+      An uncompiled model.
+
+    Raises:
+      ValueError: an odd width.
+    """
+    if width % 2:
+        raise ValueError(f"A window of DeepWriter is two patches wide, so its width is even, not {width}.")
+    patches = keras.Input((width, height), dtype="uint8", name="patches")
+    x = Ink()(patches)
+    halves = [x[:, : width // 2], x[:, width // 2 :]]
+    for layer in _half_deepwriter_layers(last="fc7"):
+        halves = [layer(half) for half in halves]
+    x = layers.Add(name="embedding")(halves)
+    return keras.Model(patches, _logits(classes)(x), name="deepwriter")
+
+
+def _half_deepwriter_layers(last: str = "embedding") -> list[layers.Layer]:
+    """All of Half DeepWriter between ink and logits; FC7 is named `last`."""
+    return [
+        layers.Conv2D(96, 5, strides=2, padding="same", activation="relu"),
+        layers.MaxPooling2D(3, strides=2),
+        layers.Conv2D(256, 3, padding="same", activation="relu"),
+        layers.MaxPooling2D(3, strides=2),
+        layers.Conv2D(384, 3, padding="same", activation="relu"),
+        layers.Conv2D(384, 3, padding="same", activation="relu"),
+        layers.Conv2D(256, 3, padding="same", activation="relu"),
+        layers.MaxPooling2D(3, strides=2),
+        layers.Flatten(),
+        layers.Dense(1024, activation="relu"),
+        layers.Dropout(0.5),
+        layers.Dense(1024, activation="relu", name=last),
+        layers.Dropout(0.5),
+    ]
+
+
+def _logits(classes: int) -> layers.Layer:
     # In float32 under every precision policy: a softmax over hundreds of writers needs the digits.
-    logits = layers.Dense(classes, dtype="float32", name="logits")(x)
-    return keras.Model(patches, logits, name="article")
+    return layers.Dense(classes, dtype="float32", name="logits")
 
 
-MODELS = {"article": article}
+MODELS = {model.__name__: model for model in (article, half_deepwriter, deepwriter)}

@@ -4,7 +4,7 @@ import dataclasses
 
 from iam_writer.errors import OtherRunError
 
-MODELS = ("article",)
+MODELS = ("article", "half_deepwriter", "deepwriter")
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 SCHEDULES = ("constant", "cosine")
 GATHERS = ("host", "device")

@@ -48,8 +48,10 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("text_file", None, "iam_writer/synthetic: what to write with them, a sentence a line.")
 
-flags.DEFINE_integer("patch_height", 113, "Height of a patch; each line is scaled to it.", 16)
-flags.DEFINE_integer("patch_width", 113, "Width of a patch, in columns of a scaled line.", 16)
+flags.DEFINE_integer("patch_height", 113, "Height of a patch; each line is scaled to it.", 32)
+flags.DEFINE_integer(
+    "patch_width", 113, "Width of a patch, in columns of a scaled line; for deepwriter of two.", 32
+)
 flags.DEFINE_float("patch_fraction", 0.3, "Share of all patch positions that make an epoch.", 0)
 flags.DEFINE_enum(
     "balance", "none", ["none", "writers"], "Draw every position, or every writer, equally often."
@@ -106,6 +108,14 @@ def _are_positive(values):
 @flags.multi_flags_validator(["gather", "strategy"], "--gather=device needs --strategy=one.")
 def _is_one_device(values):
     return values["gather"] == "host" or values["strategy"] == "one"
+
+
+@flags.multi_flags_validator(
+    ["model", "patch_width"], "--model=deepwriter needs an even --patch_width of 64 or more."
+)
+def _can_be_halved(values):
+    width = values["patch_width"]
+    return values["model"] != "deepwriter" or (width % 2 == 0 and width >= 64)
 
 
 def settings_from_flags() -> Settings:
