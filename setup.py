@@ -41,6 +41,6 @@ setuptools.setup(
             "nvidia-dali-cuda120>=2,<3; sys_platform == 'linux'",
             "torch>=2.6,<3",
         ],
-        "test": ["dill>=0.3.8,<1", "matplotlib>=3.8,<4", "pytest>=8,<10", "ruff>=0.9,<1"],
+        "test": ["dill>=0.3.8,<1", "jax>=0.5,<1", "matplotlib>=3.8,<4", "pytest>=8,<10", "ruff>=0.9,<1"],
     },
 )

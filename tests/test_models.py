@@ -42,6 +42,28 @@ def test_deepwriter_cannot_halve_an_odd_width():
         models.deepwriter(3, height=113, width=113)
 
 
+def test_compact_has_weights_for_any_patch():
+    convolutions = [25 * 48, 48 * 9 * 96, 96 * 9 * 96, 96 * 9 * 192, 192 * 9 * 192]
+    dense = [192 * 256, 256 * 50 + 50]
+    normalized = 4 * (48 + 96 + 96 + 192 + 192 + 256)
+    small, large = (models.compact(50, height, width) for height, width in ((113, 113), (64, 226)))
+    assert small.count_params() == sum(convolutions) + sum(dense) + normalized
+    assert [v.shape for v in large.weights] == [v.shape for v in small.weights]
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_augmentation_comes_right_after_ink_and_in_training_only(name):
+    plain = models.MODELS[name](classes=3, height=64, width=64)
+    augmented = models.MODELS[name](classes=3, height=64, width=64, augment=["erase"])
+    assert [type(layer) for layer in augmented.layers[1:3]] == [models.Ink, models.Augment]
+    assert augmented.layers[2].names == ("erase",)
+    augmented.set_weights(plain.get_weights())
+    patches = np.random.default_rng(0).integers(0, 256, (2, 64, 64), np.uint8)
+    assert np.array_equal(augmented(patches), plain(patches))
+    ink = keras.Model(augmented.input, augmented.layers[2].output)
+    assert not np.array_equal(ink(patches, training=True), ink(patches))
+
+
 @pytest.mark.parametrize("name", models.MODELS)
 def test_the_embedding_is_what_the_logits_are_made_of(name):
     model = models.MODELS[name](classes=3, height=64, width=64)
