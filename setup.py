@@ -45,6 +45,7 @@ setuptools.setup(
         "test": [
             "apache-beam>=2.65,<3",
             "dill>=0.3.8,<1",
+            "jax>=0.5,<1",
             "matplotlib>=3.8,<4",
             "opencv-python-headless>=4.10,<6",
             "pytest>=8,<10",

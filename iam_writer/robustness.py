@@ -13,11 +13,13 @@ import os
 from absl import app, flags
 
 from iam_writer import programs
+from iam_writer.settings import COMBINATIONS
 
 flags.adopt_module_key_flags(programs)
 flags.DEFINE_string("checkpoint", None, "The network: best.keras of a run.", required=True)
 flags.DEFINE_enum("split", "test", ["validation", "test"], "Whose lines. Choose by validation, report test.")
 flags.DEFINE_integer("window_stride", 8, "Columns from a window to the next; 1: all.", 1)
+flags.DEFINE_enum("combine", "probabilities", COMBINATIONS, "What of the windows is averaged for a line, and for a form.")
 flags.DEFINE_string(
     "other_scans",
     None,
@@ -40,6 +42,7 @@ def main(argv: list[str]) -> None:
             max_bad_images=flags.FLAGS.max_bad_images,
             split=flags.FLAGS.split,
             window_stride=flags.FLAGS.window_stride,
+            combine=flags.FLAGS.combine,
         )
     print(scans.table(report))
 

@@ -32,6 +32,7 @@ def run(
     max_bad_images: float,
     split: str,
     window_stride: int,
+    combine: str,
     other_scans: str | None,
     output: str | None,
 ) -> dict[str, object]:
@@ -74,7 +75,7 @@ def run(
                 source=name,
                 black_on_white=True,
             )
-            return evaluate(model, strips, len(trained["writers"]), window_stride, name)
+            return evaluate(model, strips, len(trained["writers"]), window_stride, combine, name)
 
     def lines(part: str) -> Iterator[Example]:
         return examples_of_split(builder, part, label="writer", group="form")
@@ -84,6 +85,7 @@ def run(
         "dataset": builder.info.full_name,
         "split": split,
         "window_stride": window_stride,
+        "combine": combine,
         "results": {CLEAN: accuracies(lines(split), CLEAN)},
     }
     for name in CORRUPTIONS:

@@ -1,13 +1,25 @@
 """Windows → line → form: who wrote it, and how often that is right.
 
-The probabilities of a line are the mean softmax of its windows, scanned left to right as in DeepWriter (arXiv
-1606.06472); those of a form are the mean over all windows of its lines.
+A line is scanned left to right as in DeepWriter (arXiv 1606.06472), and what its windows say is averaged: their softmax,
+or its logarithm. For a form it is averaged over all windows of its lines. Blank paper says nothing and has no vote.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable
 
 import numpy as np
+
+INK = 192
+"""A window without any pixel darker than this is blank."""
+
+LOWEST = 1e-7
+"""Of a probability before its logarithm is taken: a window that is sure, and wrong, must not decide alone."""
+
+WIDTHS = (1.5, 3.0, 6.0)
+"""Lines are grouped by their width, in multiples of their height: narrower than each of these, and wider."""
+
+RESAMPLES = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,16 +27,28 @@ class Scan:
     """What a model says of a split.
 
     Attributes:
-      probabilities: float64 `[images, classes]`, summed over the windows of each image.
+      scores: float64 `[images, classes]`, probabilities or their logarithms, summed over the windows that vote.
+      votes: int64 `[images]`, how many windows vote: all that are not blank, or, if all are, all.
+      blank: bool `[images]`, whether all are.
       windows: int64 `[images]`, how many there are.
       top1: int64 `[images]`, how many of them name the right writer first.
       top5: int64 `[images]`, how many name it among the first five.
+      combine: 'probabilities' or 'log_probabilities'.
     """
 
-    probabilities: np.ndarray
+    scores: np.ndarray
+    votes: np.ndarray
+    blank: np.ndarray
     windows: np.ndarray
     top1: np.ndarray
     top5: np.ndarray
+    combine: str
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Float64 `[images, classes]`: of each image, rows that sum to one."""
+        means = self.scores / self.votes[:, None]
+        return means if self.combine == "probabilities" else softmax(means)
 
 
 def scan(
@@ -33,34 +57,43 @@ def scan(
     images: np.ndarray,
     labels: np.ndarray,
     classes: int,
+    combine: str = "probabilities",
 ) -> Scan:
     """Runs a model over the windows of a split, holding one batch at a time.
 
     Args:
-      predict: windows `[batch, width, height]` → logits `[batch, classes]`.
+      predict: uint8 windows `[batch, width, height]` → logits `[batch, classes]`.
       batches: of windows, as `pipelines.windows` makes them.
       images: int64 `[windows]`, the image of each window.
       labels: int32 `[images]`.
       classes: how many writers there are.
+      combine: 'probabilities' or 'log_probabilities', what is summed.
 
     Returns:
       The sums.
     """
-    result = Scan(
-        np.zeros([len(labels), classes]),
-        *(np.zeros(len(labels), np.int64) for _ in ("windows", "top1", "top5")),
-    )
+    scores, of_blank = np.zeros([2, len(labels), classes])
+    votes, count, top1, top5 = np.zeros([4, len(labels)], np.int64)
     first = 0
     for batch in batches:
         image = images[first : first + len(batch)]
         first += len(batch)
+        batch = np.asarray(batch)
         logits = np.asarray(predict(batch), np.float32)[: len(image)]  # The last batch was filled up.
+        has_ink = (batch < INK).any(axis=(1, 2))[: len(image)]
+        says = softmax(logits)
+        if combine == "log_probabilities":
+            says = np.log(np.maximum(says, LOWEST))
         ranks = rank_of_truth(logits, labels[image])
-        np.add.at(result.probabilities, image, softmax(logits))
-        np.add.at(result.windows, image, 1)
-        np.add.at(result.top1, image, ranks < 1)
-        np.add.at(result.top5, image, ranks < 5)
-    return result
+        np.add.at(scores, image[has_ink], says[has_ink])
+        np.add.at(of_blank, image[~has_ink], says[~has_ink])
+        np.add.at(votes, image, has_ink)
+        np.add.at(count, image, 1)
+        np.add.at(top1, image, ranks < 1)
+        np.add.at(top5, image, ranks < 5)
+    blank = votes == 0
+    scores[blank], votes[blank] = of_blank[blank], count[blank]
+    return Scan(scores, votes, blank, count, top1, top5, combine)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -83,27 +116,32 @@ def rank_of_truth(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (~(scores < of_truth)).sum(axis=1) - 1
 
 
-def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray) -> dict[str, float]:
+def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray, widths: np.ndarray) -> dict[str, float]:
     """The share of patches, lines and forms whose writer is named first, or among the first five.
 
     Args:
       scanned: of a split.
       labels: int32 `[images]`.
       forms: `[images]` names.
+      widths: float `[images]`, width of each line in multiples of its height.
 
     Returns:
       `patch_top1`, `line_top5`, `form_macro_top1` …: plain ones are means over all patches, lines or forms (micro),
-      `macro` ones are means over writers. And how many there are: `patches`, `lines`, `forms`, `writers`; and
-      `line_cross_entropy` in nats.
+      `macro` ones are means over writers. `line_top1_low`, `line_top1_high`, `form_top1_low`, `form_top1_high`: 95 %
+      confidence intervals, see `bootstrap` and `wilson`. `line_top1_below_1.5`, `line_top1_1.5_to_3` …: of lines
+      by width, None if there is no such line. How many there are: `patches`, `lines`, `lines_1.5_to_3` …, `forms`,
+      `writers`. And `line_cross_entropy` in nats.
     """
     form_names, form = np.unique(forms, return_inverse=True)
-    form_probabilities = np.zeros([len(form_names), scanned.probabilities.shape[1]])
-    np.add.at(form_probabilities, form, scanned.probabilities)
+    form_scores = np.zeros([len(form_names), scanned.scores.shape[1]])
+    votes_in_form = ~scanned.blank
+    votes_in_form |= ~np.isin(form, form[votes_in_form])  # A form of blank lines only has nothing else.
+    np.add.at(form_scores, form[votes_in_form], scanned.scores[votes_in_form])
     form_labels = np.zeros(len(form_names), np.int64)
     form_labels[form] = labels
 
-    line_ranks = rank_of_truth(scanned.probabilities, labels)
-    form_ranks = rank_of_truth(form_probabilities, form_labels)
+    line_ranks = rank_of_truth(scanned.scores, labels)
+    form_ranks = rank_of_truth(form_scores, form_labels)
     levels = {
         # level: (writer, count, right first, right among five)
         "patch": (labels, scanned.windows, scanned.top1, scanned.top5),
@@ -118,8 +156,14 @@ def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray) -> dict[str
             result[f"{level}_{name}"] = float(hit.sum() / count.sum())
             by_writer = [hit[mask].sum() / count[mask].sum() for mask in of_writer]
             result[f"{level}_macro_{name}"] = float(np.mean(by_writer))
-    line_probability = scanned.probabilities[np.arange(len(labels)), labels] / scanned.windows
-    result["line_cross_entropy"] = float(-np.log(np.maximum(line_probability, 1e-30)).mean())
+    result["line_top1_low"], result["line_top1_high"] = bootstrap(line_ranks < 1, form)
+    result["form_top1_low"], result["form_top1_high"] = wilson(int((form_ranks < 1).sum()), len(form_ranks))
+    for name, low, high in zip(_width_names(), (0, *WIDTHS), (*WIDTHS, np.inf), strict=True):
+        within = (low <= widths) & (widths < high)
+        result[f"lines_{name}"] = int(within.sum())
+        result[f"line_top1_{name}"] = float((line_ranks[within] < 1).mean()) if within.any() else None
+    of_truth = scanned.probabilities[np.arange(len(labels)), labels]
+    result["line_cross_entropy"] = float(-np.log(np.maximum(of_truth, 1e-30)).mean())
     return result | {
         "patches": int(scanned.windows.sum()),
         "lines": len(labels),
@@ -128,21 +172,77 @@ def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray) -> dict[str
     }
 
 
+def bootstrap(right: np.ndarray, group: np.ndarray) -> tuple[float, float]:
+    """95 % confidence interval of the share of lines that are right: percentiles over resampled forms.
+
+    Lines of one form stand and fall together, so forms are drawn, each with all its lines. Always the same draws.
+
+    Args:
+      right: bool `[lines]`.
+      group: int `[lines]`, the form of each.
+    """
+    of_group, lines = np.bincount(group, right), np.bincount(group)
+    drawn = np.random.default_rng(0).integers(0, len(lines), (RESAMPLES, len(lines)))
+    low, high = np.percentile(of_group[drawn].sum(axis=1) / lines[drawn].sum(axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def wilson(right: int, number: int) -> tuple[float, float]:
+    """95 % confidence interval of a share, by Wilson's score: of use also where all, or none, of a few are right."""
+    z = 1.959964
+    share = right / number
+    middle = share + z**2 / (2 * number)
+    spread = z * np.sqrt(share * (1 - share) / number + (z / (2 * number)) ** 2)
+    whole = 1 + z**2 / number
+    return max(0.0, float((middle - spread) / whole)), min(1.0, float((middle + spread) / whole))
+
+
+def _width_names() -> list[str]:
+    between = [f"{low:g}_to_{high:g}" for low, high in itertools.pairwise(WIDTHS)]
+    return [f"below_{WIDTHS[0]:g}", *between, f"from_{WIDTHS[-1]:g}"]
+
+
 def table(results: dict[str, dict[str, float]]) -> str:
-    """A table to read: a row for each split and level.
+    """A table to read: a row for each split and level, and one for its lines of each width.
 
     Args:
       results: split name → what `accuracies` returns, or as many of its levels as there are.
     """
-    rows = [f"{'':22}{'number':>9}{'top-1':>9}{'top-5':>9}{'macro top-1':>13}{'macro top-5':>13}"]
+    rows = [
+        f"{'':26}{'number':>9}{'top-1':>9}{'top-5':>9}{'macro top-1':>13}{'macro top-5':>13}{'95 % interval':>17}"
+    ]
     for split, result in results.items():
         for level, plural in (("patch", "patches"), ("line", "lines"), ("form", "forms")):
             if plural not in result:
                 continue
             shares = [result[f"{level}_{kind}"] for kind in ("top1", "top5", "macro_top1", "macro_top5")]
-            row = f"{split + ' ' + plural:22}{result[plural]:>9,}"
+            row = f"{split + ' ' + plural:26}{result[plural]:>9,}"
             row += "".join(
                 f"{share:>{width}.1%}" for share, width in zip(shares, (9, 9, 13, 13), strict=True)
             )
+            if level != "patch":
+                interval = f"{result[f'{level}_top1_low']:.1%} - {result[f'{level}_top1_high']:.1%}"
+                row += f"{interval:>17}"
             rows.append(row)
+        for name in _width_names():
+            if number := result[f"lines_{name}"]:
+                what = f"lines {name.replace('_', ' ')} heights"
+                rows.append(f"  {what:24}{number:>9,}{result[f'line_top1_{name}']:>9.1%}")
+    return "\n".join(rows)
+
+
+def table_of_seeds(summary: dict[str, dict]) -> str:
+    """A table to read: top-1 over several seeds.
+
+    Args:
+      summary: what `training.run_seeds` returns.
+    """
+    rows = [f"{'top-1':20}{'mean':>9}{'std':>8}  each seed"]
+    for split in ("validation", "test"):
+        for level, plural in (("patch", "patches"), ("line", "lines"), ("form", "forms")):
+            of = summary[f"{split}.{level}_top1"]
+            each = " ".join(f"{share:.1%}" for share in of["seeds"])
+            rows.append(
+                f"{split + ' ' + plural:20}{of['mean']:>9.1%}{of['standard_deviation']:>8.1%}  {each}"
+            )
     return "\n".join(rows)

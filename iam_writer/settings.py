@@ -4,11 +4,13 @@ import dataclasses
 
 from iam_writer.errors import OtherRunError
 
-MODELS = ("article",)
+MODELS = ("article", "half_deepwriter", "deepwriter", "compact")
+AUGMENTATIONS = ("thickness", "scale", "shear", "rotation", "shift", "contrast", "erase", "noise")
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 SCHEDULES = ("constant", "cosine")
 GATHERS = ("host", "device")
 STRATEGIES = ("one", "mirrored", "multi_worker")
+COMBINATIONS = ("probabilities", "log_probabilities")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,16 +36,24 @@ class Settings:
     gather: str
     data_service: str | None
     model: str
+    augment: list[str]
     precision: str
     jit_compile: str
     strategy: str
     deterministic: bool
     seed: int
+    num_seeds: int
     epochs: int
     learning_rate: float
     learning_rate_schedule: str
+    warmup_fraction: float
+    weight_decay: float
+    label_smoothing: float
+    ema_momentum: float
+    early_stopping_epochs: int
     window_stride: int
     validation_stride: int
+    combine: str
     workdir: str
     checkpoint_minutes: float
     profile_steps: list[int] | None
@@ -68,11 +78,12 @@ class Settings:
     def decides_weights(self) -> dict:
         """The settings that the weights depend on, step by step; a run is resumed with these unchanged."""
         names = (
-            "dataset model patch_height patch_width patch_fraction balance batch_size precision strategy seed "
-            "learning_rate learning_rate_schedule validation_stride"
+            "dataset model augment patch_height patch_width patch_fraction balance batch_size precision strategy seed "
+            "learning_rate learning_rate_schedule warmup_fraction weight_decay label_smoothing ema_momentum "
+            "validation_stride combine"
         ).split()
         decisive = {name: getattr(self, name) for name in names}
-        if self.learning_rate_schedule != "constant":
+        if self.learning_rate_schedule != "constant" or self.warmup_fraction:
             decisive["epochs"] = self.epochs
         return decisive
 

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import io
 import json
 import logging
 import multiprocessing
@@ -10,6 +11,7 @@ import time
 
 import numpy as np
 import tensorflow_datasets as tfds
+from PIL import Image
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -19,7 +21,7 @@ from iam_writer.files import write_beside
 from iam_writer.iam_writer_dataset_builder import prepare
 from iam_writer.provenance import provenance
 from pipelines.progress import progress_bar
-from pipelines.strips import examples_of_split
+from pipelines.strips import Example, examples_of_split
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +37,20 @@ class Split:
       counts: int64 `[lines, SIZE]`, see `hand_made_features`.
       labels: int64 `[lines]`.
       forms: `[lines]` names.
+      widths: float `[lines]`, in multiples of their height.
     """
 
     counts: np.ndarray
     labels: np.ndarray
     forms: np.ndarray
+    widths: np.ndarray
 
     def pooled(self) -> "Split":
         """The forms, as if each were one long line."""
         names, first, form = np.unique(self.forms, return_index=True, return_inverse=True)
         counts = np.zeros((len(names), self.counts.shape[1]), self.counts.dtype)
         np.add.at(counts, form, self.counts)
-        return Split(counts, self.labels[first], names)
+        return Split(counts, self.labels[first], names, np.bincount(form, self.widths))
 
 
 def run(
@@ -137,12 +141,20 @@ def evaluate(machine: Pipeline, split: Split, classes: int) -> dict[str, float]:
             decided = np.stack([-decided, decided], axis=1)
         scores[:, machine.classes_] = decided
         none = np.zeros(len(part.labels), np.int64)
-        scanned = scoring.Scan(scores, windows=none + 1, top1=none, top5=none)
-        return scoring.accuracies(scanned, part.labels, part.forms)
+        scanned = scoring.Scan(
+            scores,
+            votes=none + 1,
+            blank=none > 0,
+            windows=none + 1,
+            top1=none,
+            top5=none,
+            combine="log_probabilities",
+        )
+        return scoring.accuracies(scanned, part.labels, part.forms, part.widths)
 
     lines, forms = accuracies(split), accuracies(split.pooled())
     found = {
-        name: value for name, value in lines.items() if name.startswith("line_") and "entropy" not in name
+        name: value for name, value in lines.items() if name.startswith("line") and "entropy" not in name
     }
     found |= {name: value for name, value in forms.items() if name.startswith("form_")}
     return found | {name: lines[name] for name in ("lines", "forms", "writers")}
@@ -157,4 +169,10 @@ def _extract(builder: tfds.core.DatasetBuilder, split: str, processes: int | Non
         found = pool.map(hand_made_features.counts, [example.image for example in examples], chunksize=16)
         counts = list(progress_bar(found, total=len(examples), desc=split, unit=" images"))
     labels, forms = ([getattr(example, name) for example in examples] for name in ("label", "group"))
-    return Split(np.stack(counts), np.array(labels), np.array(forms))
+    return Split(np.stack(counts), np.array(labels), np.array(forms), np.array(list(map(_width, examples))))
+
+
+def _width(example: Example) -> float:
+    """In multiples of its height."""
+    with Image.open(io.BytesIO(example.image)) as image:  # Reads the header only.
+        return image.width / image.height

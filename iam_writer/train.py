@@ -21,7 +21,16 @@ import re
 from absl import app, flags
 
 from iam_writer import programs
-from iam_writer.settings import GATHERS, MODELS, PRECISIONS, SCHEDULES, STRATEGIES, Settings
+from iam_writer.settings import (
+    AUGMENTATIONS,
+    COMBINATIONS,
+    GATHERS,
+    MODELS,
+    PRECISIONS,
+    SCHEDULES,
+    STRATEGIES,
+    Settings,
+)
 
 flags.adopt_module_key_flags(programs)
 flags.DEFINE_enum("dataset", "iam_writer/synthetic", programs.DATASETS, "What to train on, as TFDS names it.")
@@ -35,8 +44,10 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("text_file", None, "iam_writer/synthetic: what to write with them, a sentence a line.")
 
-flags.DEFINE_integer("patch_height", 113, "Height of a patch; each line is scaled to it.", 16)
-flags.DEFINE_integer("patch_width", 113, "Width of a patch, in columns of a scaled line.", 16)
+flags.DEFINE_integer("patch_height", 113, "Height of a patch; each line is scaled to it.", 32)
+flags.DEFINE_integer(
+    "patch_width", 113, "Width of a patch, in columns of a scaled line; for deepwriter of two.", 32
+)
 flags.DEFINE_float("patch_fraction", 0.3, "Share of all patch positions that make an epoch.", 0)
 flags.DEFINE_enum(
     "balance", "none", ["none", "writers"], "Draw every position, or every writer, equally often."
@@ -54,6 +65,9 @@ flags.DEFINE_string(
 )
 
 flags.DEFINE_enum("model", "article", MODELS, "The network.")
+flags.DEFINE_list(
+    "augment", [], f"Changes to the patches in training, each by chance: {', '.join(AUGMENTATIONS)}; or all."
+)
 flags.DEFINE_enum("precision", "auto", PRECISIONS, "auto: float32 on a CPU, mixed on a GPU.")
 flags.DEFINE_enum(
     "jit_compile", "auto", ["auto", "true", "false"], "Compile with XLA. auto: on one GPU only."
@@ -69,14 +83,36 @@ flags.DEFINE_bool(
     "deterministic", False, "Bit for bit the same weights each time, at the price of some speed."
 )
 flags.DEFINE_integer("seed", 0, "Of the weights, the order of the patches, and dropout.", 0, 2**32 - 1)
+flags.DEFINE_integer("num_seeds", 1, "Runs for this many seeds, seed and on, each in a folder of its own.", 1)
 flags.DEFINE_integer("epochs", 10, "How many.", 1)
 flags.DEFINE_float("learning_rate", 1e-3, "Of Adam.", 0)
 flags.DEFINE_enum("learning_rate_schedule", "constant", SCHEDULES, "cosine: falls to zero over the epochs.")
+flags.DEFINE_float(
+    "warmup_fraction", 0, "Share of all steps in which the learning rate rises to its height.", 0, 0.99
+)
+flags.DEFINE_float("weight_decay", 0, "Of kernels, decoupled as in AdamW, times the learning rate.", 0)
+flags.DEFINE_float("label_smoothing", 0, "Share of the truth that goes to all writers alike.", 0, 0.99)
+flags.DEFINE_float(
+    "ema_momentum",
+    0,
+    "Evaluates an exponential moving average of the weights, such as 0.999; 0: the weights.",
+    0,
+    0.99999,
+)
+flags.DEFINE_integer(
+    "early_stopping_epochs",
+    0,
+    "Stops after so many epochs without a better one on validation lines; 0: never.",
+    0,
+)
 
 flags.DEFINE_integer(
     "window_stride", 8, "Columns from a window to the next in the final evaluation; 1: all.", 1
 )
 flags.DEFINE_integer("validation_stride", 32, "The same after each epoch, to choose the best one.", 1)
+flags.DEFINE_enum(
+    "combine", "probabilities", COMBINATIONS, "What of the windows is averaged for a line, and for a form."
+)
 flags.DEFINE_string("workdir", "runs/quickstart", "Where checkpoints, results and logs go.")
 flags.DEFINE_float("checkpoint_minutes", 2, "A kill loses no more than this.", 0)
 flags.DEFINE_list("profile_steps", None, "First and last step to profile for TensorBoard, such as 20,30.")
@@ -87,6 +123,11 @@ def _are_steps(steps):
     return steps is None or (
         len(steps) == 2 and all(step.isdigit() for step in steps) and int(steps[0]) <= int(steps[1])
     )
+
+
+@flags.validator("augment", f"must be of {', '.join(AUGMENTATIONS)}; or all.")
+def _are_augmentations(names):
+    return names == ["all"] or set(names) <= set(AUGMENTATIONS)
 
 
 @flags.multi_flags_validator(["fonts_dir", "text_file"], "--fonts_dir and --text_file go together.")
@@ -120,6 +161,14 @@ def _is_address(service):
     return service is None or re.fullmatch(r"grpc://[^/]+:\d+", service)
 
 
+@flags.multi_flags_validator(
+    ["model", "patch_width"], "--model=deepwriter needs an even --patch_width of 64 or more."
+)
+def _can_be_halved(values):
+    width = values["patch_width"]
+    return values["model"] != "deepwriter" or (width % 2 == 0 and width >= 64)
+
+
 def settings_from_flags() -> Settings:
     """The flags' values; paths with ~ resolved."""
     values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Settings)}
@@ -127,6 +176,8 @@ def settings_from_flags() -> Settings:
         values[name] = values[name] and os.path.expanduser(values[name])
     if values["profile_steps"]:
         values["profile_steps"] = [int(step) for step in values["profile_steps"]]
+    if values["augment"] == ["all"]:
+        values["augment"] = list(AUGMENTATIONS)
     return Settings(**values)
 
 
@@ -138,9 +189,15 @@ def main(argv: list[str]) -> None:
     from iam_writer import scoring, training  # TensorFlow takes seconds to load; a wrong flag is told before.
 
     with programs.plain_endings():
-        results = training.run(settings)
-    print(scoring.table(results))
-    print(f"\nIn {settings.workdir}: result.json, best.keras, flags.txt, tensorboard/")
+        if settings.num_seeds == 1:
+            printed = scoring.table(training.run(settings))
+        else:
+            printed = scoring.table_of_seeds(training.run_seeds(settings))
+    print(printed)
+    where = (
+        settings.workdir if settings.num_seeds == 1 else f"{settings.workdir} a folder a seed, and in each"
+    )
+    print(f"\nIn {where}: result.json, best.keras, flags.txt, tensorboard/")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
@@ -20,6 +21,7 @@ from iam_writer import checkpoints, scoring
 from iam_writer.errors import DivergedError, FlagError, ServiceError
 from iam_writer.files import write_beside
 from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
+from iam_writer.losses import SmoothedCrossEntropy
 from iam_writer.models import MODELS
 from iam_writer.provenance import provenance
 from iam_writer.settings import Settings, check_same_run
@@ -39,6 +41,8 @@ WINDOW_BATCH = 1024
 
 AGREEMENT_STEPS = 50
 """Several workers ask each other every so many steps whether to stop or to save."""
+NOT_DECAYED = ("bias", "gain", "gamma", "beta")
+"""Weight decay is of kernels: what these do to a channel is not made simpler by being small."""
 
 LAST, BEST = "last.keras", "best.keras"
 """Checkpoints in a workdir: the newest, and that of the epoch with the best validation lines."""
@@ -142,7 +146,9 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
 
     checkpoints.restore(model, workdir / BEST)
     results = {
-        split: evaluate(model, data.strips[split], len(data.writers), settings.window_stride, split)
+        split: evaluate(
+            model, data.strips[split], len(data.writers), settings.window_stride, settings.combine, split
+        )
         for split in ("validation", "test")
     }
     minutes = (time.monotonic() - began) / 60
@@ -181,6 +187,42 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
         or resolver.task_type in (None, "chief")
         or (resolver.task_type, resolver.task_id) == ("worker", 0)
     )
+
+
+def run_seeds(settings: Settings) -> dict[str, dict]:
+    """Runs for two or more seeds, each in a folder of its own in the workdir, and writes their figures side by side.
+
+    Args:
+      settings: as of `run`, which also says what is raised.
+
+    Returns:
+      'validation.line_top1' … → 'mean', 'standard_deviation' (of a sample) and 'seeds', the figure of each; also
+      written to `<workdir>/result.json`.
+    """
+    workdir = pathlib.Path(settings.workdir)
+    of_seeds = []
+    for seed in range(settings.seed, settings.seed + settings.num_seeds):
+        log.info("Seed %d.", seed)
+        keras.backend.clear_session()  # The network before is not needed any more, and its names begin anew.
+        of_seeds.append(
+            run(dataclasses.replace(settings, seed=seed, num_seeds=1, workdir=str(workdir / f"seed{seed}")))
+        )
+    write_beside(workdir / "flags.txt", settings.as_flags())
+    summary = {}
+    for split, results in of_seeds[0].items():
+        for name in results:
+            values = [of_seed[split][name] for of_seed in of_seeds]
+            if None not in values:
+                summary[f"{split}.{name}"] = {
+                    "mean": float(np.mean(values)),
+                    "standard_deviation": float(np.std(values, ddof=1)),
+                    "seeds": values,
+                }
+    write_beside(
+        workdir / "result.json",
+        json.dumps(summary | {"config": dataclasses.asdict(settings)}, indent=2) + "\n",
+    )
+    return summary
 
 
 def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
@@ -256,18 +298,21 @@ def load(settings: Settings) -> Data:
 
 def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
     """The model that the settings name, ready to train for `steps` steps."""
-    # Here, where nothing comes between: building a dataset draws random numbers too.
+    # Not before: who prepares a dataset draws random numbers too, and then the first run would be like no other.
     keras.utils.set_random_seed(settings.seed)
-    model = MODELS[settings.model](classes, settings.patch_height, settings.patch_width)
-    rate = settings.learning_rate
-    if settings.learning_rate_schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    model = MODELS[settings.model](
+        classes, settings.patch_height, settings.patch_width, augment=settings.augment
+    )
     on_one_gpu = bool(tf.config.list_physical_devices("GPU")) and settings.strategy == "one"
     # XLA made the article's network four times slower on a CPU, and has no deterministic mode.
     automatic = on_one_gpu and not settings.deterministic
     model.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=_optimizer(settings, steps),
+        loss=(
+            SmoothedCrossEntropy(settings.label_smoothing)
+            if settings.label_smoothing
+            else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        ),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile={"auto": automatic, "true": True, "false": False}[settings.jit_compile],
     )
@@ -276,15 +321,37 @@ def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
     return model
 
 
+def _optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:
+    schedules, rate = keras.optimizers.schedules, settings.learning_rate
+    warm_up = round(settings.warmup_fraction * steps)
+    if settings.learning_rate_schedule == "cosine":
+        rise = {"initial_learning_rate": 0.0, "warmup_target": rate, "warmup_steps": warm_up}
+        rate = schedules.CosineDecay(
+            **(rise if warm_up else {"initial_learning_rate": rate}), decay_steps=steps - warm_up
+        )
+    elif warm_up:
+        rate = schedules.PolynomialDecay(0.0, warm_up, end_learning_rate=rate)  # Rises, and stays there.
+    optimizer = keras.optimizers.Adam(
+        rate,
+        weight_decay=settings.weight_decay or None,
+        use_ema=settings.ema_momentum > 0,
+        ema_momentum=settings.ema_momentum or 0.99,  # Must be a momentum even where it is not used.
+    )
+    if settings.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
+    return optimizer
+
+
 def evaluate(
-    model: keras.Model, strips: Strips, classes: int, stride: int, description: str
+    model: keras.Model, strips: Strips, classes: int, stride: int, combine: str, description: str
 ) -> dict[str, float]:
     """Scans the windows of a split at a stride of so many columns; see `scoring.accuracies` for what it returns."""
     _, width, _ = model.input_shape
     batches, images = windows(strips, window_width=width, batch_size=WINDOW_BATCH, stride=stride)
     progress = progress_bar(batches, desc=f"scanning {description}", unit=" batches", leave=False)
-    scanned = scoring.scan(model.predict_on_batch, progress, images, strips.labels, classes)
-    return scoring.accuracies(scanned, strips.labels, strips.groups)
+    scanned = scoring.scan(model.predict_on_batch, progress, images, strips.labels, classes, combine)
+    widths = np.diff(strips.first_column) / strips.height
+    return scoring.accuracies(scanned, strips.labels, strips.groups, widths)
 
 
 def gathered(starts: tf.data.Dataset, strips: Strips, patch_width: int) -> Iterator:
@@ -328,7 +395,7 @@ class Trainer:
     def train(self) -> None:
         """See `run` for what it raises."""
         steps = self.settings.epochs * self.steps_per_epoch
-        if self.progress.step >= steps:
+        if self._is_finished():
             return
         for variable, value in zip(self.model.metrics_variables, self.progress.metrics, strict=False):
             variable.assign(value)
@@ -344,7 +411,7 @@ class Trainer:
         with contextlib.closing(bar), scalars.as_default(), _told_to_stop() as told_to_stop:
             if self.progress.step == 0:
                 self._show_batch()
-            while self.progress.step < steps:
+            while not self._is_finished():
                 epoch_end = (self.progress.step // self.steps_per_epoch + 1) * self.steps_per_epoch
                 timed = self.progress.step >= warm_up
                 until = epoch_end if timed else min(epoch_end, warm_up)
@@ -358,6 +425,13 @@ class Trainer:
                     raise KeyboardInterrupt(
                         f"Stopped at step {self.progress.step:,} of {steps:,}; the same command goes on from there."
                     )
+
+    def _is_finished(self) -> bool:
+        """Whether the last epoch is over, or so many are since the best one that no better is waited for."""
+        progress, patience = self.progress, self.settings.early_stopping_epochs
+        epochs_since_best = (progress.step - progress.best_step) // self.steps_per_epoch
+        stopped_early = bool(patience and progress.history and epochs_since_best >= patience)
+        return stopped_early or progress.step >= self.settings.epochs * self.steps_per_epoch
 
     @property
     def _workdir(self) -> pathlib.Path:
@@ -463,12 +537,32 @@ class Trainer:
 
     def _end_epoch(self, logs: dict[str, float], bar: tqdm) -> None:
         """Scores the validation lines, and keeps the model if it is the best so far."""
+        with self._averaged_weights():
+            self._score_epoch(logs, bar)
+
+    @contextlib.contextmanager
+    def _averaged_weights(self):
+        """The model has the moving averages for weights meanwhile, if --ema_momentum asks for them."""
+        if not self.settings.ema_momentum:
+            yield
+            return
+        variables = self.model.trainable_variables
+        trained = [keras.ops.convert_to_numpy(variable) for variable in variables]
+        self.model.optimizer.finalize_variable_values(variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, trained, strict=True):
+                variable.assign(value)
+
+    def _score_epoch(self, logs: dict[str, float], bar: tqdm) -> None:
         progress, settings = self.progress, self.settings
         result = evaluate(
             self.model,
             self.data.strips["validation"],
             len(self.data.writers),
             settings.validation_stride,
+            settings.combine,
             "validation",
         )
         entry = {"step": progress.step, **{f"train.{name}": value for name, value in logs.items()}}

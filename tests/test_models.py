@@ -15,6 +15,68 @@ def test_the_article_has_the_parameters_it_reports():
     assert models.article(classes=50, height=113, width=113).count_params() == 827_698
 
 
+@pytest.mark.parametrize("classes", [50, 301])
+def test_half_deepwriter_has_the_layers_of_the_paper(classes):
+    convolutions = [1 * 25 * 96, 96 * 9 * 256, 256 * 9 * 384, 384 * 9 * 384, 384 * 9 * 256]
+    dense = [6 * 6 * 256 * 1024, 1024 * 1024, 1024 * classes]
+    biases = [96, 256, 384, 384, 256, 1024, 1024, classes]
+    expected = sum(convolutions) + sum(dense) + sum(biases)
+    model = models.half_deepwriter(classes, height=113, width=113)
+    assert model.count_params() == expected
+    assert round(expected / 1e6, 1) == {50: 13.9, 301: 14.1}[classes]
+
+
+def test_deepwriter_sums_what_half_deepwriter_says_of_two_neighbouring_patches():
+    half, whole = models.half_deepwriter(3, height=64, width=64), models.deepwriter(3, height=64, width=128)
+    assert whole.count_params() == half.count_params()
+    half.set_weights(whole.get_weights())
+    windows = np.random.default_rng(0).integers(0, 256, (2, 128, 64), np.uint8)
+    of_half, of_whole = embedding(half), embedding(whole)
+    expected = of_half(windows[:, :64]) + of_half(windows[:, 64:])
+    assert np.abs(expected).max() > 0
+    assert np.allclose(of_whole(windows), expected, atol=1e-5)
+
+
+def test_deepwriter_cannot_halve_an_odd_width():
+    with pytest.raises(ValueError, match="even, not 113"):
+        models.deepwriter(3, height=113, width=113)
+
+
+def test_compact_has_weights_for_any_patch():
+    convolutions = [25 * 48, 48 * 9 * 96, 96 * 9 * 96, 96 * 9 * 192, 192 * 9 * 192]
+    dense = [192 * 256, 256 * 50 + 50]
+    normalized = 4 * (48 + 96 + 96 + 192 + 192 + 256)
+    small, large = (models.compact(50, height, width) for height, width in ((113, 113), (64, 226)))
+    assert small.count_params() == sum(convolutions) + sum(dense) + normalized
+    assert [v.shape for v in large.weights] == [v.shape for v in small.weights]
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_augmentation_comes_right_after_ink_and_in_training_only(name):
+    plain = models.MODELS[name](classes=3, height=64, width=64)
+    augmented = models.MODELS[name](classes=3, height=64, width=64, augment=["erase"])
+    assert [type(layer) for layer in augmented.layers[1:3]] == [models.Ink, models.Augment]
+    assert augmented.layers[2].names == ("erase",)
+    augmented.set_weights(plain.get_weights())
+    patches = np.random.default_rng(0).integers(0, 256, (2, 64, 64), np.uint8)
+    assert np.array_equal(augmented(patches), plain(patches))
+    ink = keras.Model(augmented.input, augmented.layers[2].output)
+    assert not np.array_equal(ink(patches, training=True), ink(patches))
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_the_embedding_is_what_the_logits_are_made_of(name):
+    model = models.MODELS[name](classes=3, height=64, width=64)
+    patches = np.random.default_rng(0).integers(0, 256, (2, 64, 64), np.uint8)
+    kernel, bias = model.get_layer("logits").get_weights()
+    assert np.allclose(embedding(model)(patches) @ kernel + bias, model(patches), atol=1e-4)
+
+
+def embedding(model):
+    """The model up to its embedding, as a function of patches."""
+    return lambda patches: keras.Model(model.input, model.get_layer("embedding").output)(patches).numpy()
+
+
 def test_ink():
     patches = np.array([[[255, 0], [51, 255], [255, 255]]], np.uint8)  # [batch 1, width 3, height 2]
     ink = models.Ink()(patches).numpy()
@@ -26,9 +88,9 @@ def test_ink():
 def test_logits_are_float32_whatever_the_precision_and_patch(name, precision):
     keras.config.set_dtype_policy(precision)
     try:
-        model = models.MODELS[name](classes=3, height=40, width=64)
+        model = models.MODELS[name](classes=3, height=64, width=80)
     finally:
         keras.config.set_dtype_policy("float32")
-    logits = model(np.zeros((2, 64, 40), np.uint8))
+    logits = model(np.zeros((2, 80, 64), np.uint8))
     assert (logits.shape, logits.dtype) == ((2, 3), "float32")
     assert model.layers[2].compute_dtype == precision.removeprefix("mixed_")

@@ -61,6 +61,7 @@ def run(dataset, checkpoint, **changes):
         "max_bad_images": 0,
         "split": "test",
         "window_stride": 8,
+        "combine": "probabilities",
         "other_scans": None,
         "output": None,
     }

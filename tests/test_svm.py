@@ -23,7 +23,7 @@ def split_of(hands, lines_per_form, forms_per_writer, seed):
                 counts.append(random.multinomial(400, hand))
                 labels.append(label)
                 forms.append(f"{label}-{form}")
-    return svm.Split(np.array(counts), np.array(labels), np.array(forms))
+    return svm.Split(np.array(counts), np.array(labels), np.array(forms), np.ones(len(labels)))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_hands_are_told_apart(hands, writers):
     assert (result["lines"], result["forms"], result["writers"]) == (6 * writers, 2 * writers, writers)
     assert not any(name.startswith("patch") for name in result)
     # A writer that it has not seen is never named.
-    strange = svm.Split(test.counts, np.full_like(test.labels, 3), test.forms)
+    strange = svm.Split(test.counts, np.full_like(test.labels, 3), test.forms, test.widths)
     assert svm.evaluate(machine, strange, classes=4)["line_top1"] == 0
 
 

@@ -19,7 +19,7 @@ import pytest
 from conftest import SMALL_IAM, write_iam
 
 from iam_writer import checkpoints, errors, training
-from iam_writer.settings import Settings
+from iam_writer.settings import AUGMENTATIONS, Settings
 
 SETTINGS = Settings(
     dataset="iam_writer/synthetic",
@@ -41,16 +41,24 @@ SETTINGS = Settings(
     gather="host",
     data_service=None,
     model="article",
+    augment=[],
     precision="auto",
     jit_compile="auto",
     strategy="one",
     deterministic=False,
     seed=1,
+    num_seeds=1,
     epochs=2,
     learning_rate=1e-3,
     learning_rate_schedule="constant",
+    warmup_fraction=0.0,
+    weight_decay=0.0,
+    label_smoothing=0.0,
+    ema_momentum=0.0,
+    early_stopping_epochs=0,
     window_stride=8,
     validation_stride=16,
+    combine="probabilities",
     workdir="",
     checkpoint_minutes=2,
     profile_steps=None,
@@ -167,6 +175,70 @@ def test_more_epochs_go_on_where_fewer_ended(settings, tmp_path):
     assert names[0] == names[1]
 
 
+def test_best_holds_averaged_weights_and_last_the_trained_ones(settings, tmp_path):
+    plain = dataclasses.replace(settings, epochs=1, deterministic=True)
+    averaged = dataclasses.replace(plain, ema_momentum=0.9, workdir=str(tmp_path / "averaged"))
+    training.run(plain)
+    training.run(averaged)
+
+    def model_weights(path):
+        return {name: value for name, value in weights(path).items() if "optimizer" not in name}
+
+    trained = model_weights(tmp_path / "run/last.keras")
+    best, last = (model_weights(tmp_path / f"averaged/{name}.keras") for name in ("best", "last"))
+    assert all(np.array_equal(trained[name], last[name]) for name in trained)
+    assert not any(np.array_equal(best[name], last[name]) for name in trained)
+    averages = [
+        value
+        for name, value in weights(tmp_path / "averaged/last.keras").items()
+        if "optimizer" in name
+        and any(value.shape == b.shape and np.array_equal(value, b) for b in best.values())
+    ]
+    assert len(averages) == len(best)
+
+
+def test_early_stopping(settings, monkeypatch):
+    """Lines by epoch: the second is the best, and two more are waited for. A run that has stopped stays so."""
+    of_epoch = iter([0.2, 0.5, 0.4, 0.5, 0.9])
+
+    def evaluate(model, strips, classes, stride, combine, description):
+        line = next(of_epoch) if stride == settings.validation_stride else 0.0
+        return {"patch_top1": 0, "line_top1": line, "form_top1": 0, "line_cross_entropy": 1}
+
+    monkeypatch.setattr(training, "evaluate", evaluate)
+    patient = dataclasses.replace(settings, epochs=5, early_stopping_epochs=2)
+    for _ in range(2):
+        training.run(patient)
+        state = checkpoints.read_state(pathlib.Path(settings.workdir) / "last.keras")["progress"]
+        assert [entry["validation.line_top1"] for entry in state["history"]] == [0.2, 0.5, 0.4, 0.5]
+        assert state["best_step"] * 2 == state["step"]
+    training.run(dataclasses.replace(patient, early_stopping_epochs=0))
+    state = checkpoints.read_state(pathlib.Path(settings.workdir) / "last.keras")["progress"]
+    assert state["best_step"] == state["step"]
+
+
+def test_several_seeds(settings):
+    seeds = dataclasses.replace(settings, num_seeds=2, epochs=1, deterministic=True)
+    summary = training.run_seeds(seeds)
+    workdir = pathlib.Path(settings.workdir)
+    assert (workdir / "flags.txt").read_text() == seeds.as_flags()
+    of_each = [json.loads((workdir / f"seed{k}/result.json").read_text()) for k in (1, 2)]
+    assert [result["config"]["seed"] for result in of_each] == [1, 2]
+    assert not same_weights(workdir / "seed1/last.keras", workdir / "seed2/last.keras")
+    written = json.loads((workdir / "result.json").read_text())
+    patch = written["test.patch_top1"]
+    values = [result["test.patch_top1"] for result in of_each]
+    assert patch["seeds"] == values
+    assert patch["mean"] == pytest.approx(sum(values) / 2)
+    assert patch["standard_deviation"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert written["config"]["num_seeds"] == 2
+    assert summary["test.patch_top1"] == patch
+
+    alone = dataclasses.replace(seeds, num_seeds=1, seed=2, workdir=str(workdir / "alone"))
+    training.run(alone)
+    assert same_weights(workdir / "alone/last.keras", workdir / "seed2/last.keras")
+
+
 def test_a_loss_that_is_no_number_is_an_error_and_is_not_saved(settings):
     with pytest.raises(errors.DivergedError, match="--learning_rate"):
         training.run(dataclasses.replace(settings, learning_rate=1e30))
@@ -182,7 +254,9 @@ def test_mirrored_over_two_cpus(settings, tmp_path):
         "tf.distribute.MirroredStrategy = lambda: strategy\n"
         "import runpy; runpy.run_module('iam_writer.train', run_name='__main__')"
     )
-    mirrored = dataclasses.replace(settings, strategy="mirrored", epochs=1)
+    mirrored = dataclasses.replace(
+        settings, strategy="mirrored", epochs=1, augment=list(AUGMENTATIONS), ema_momentum=0.9
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, *command(mirrored)[3:]], capture_output=True, text=True, timeout=300
     )
@@ -198,8 +272,19 @@ def test_gathering_on_the_device_gives_the_same_weights(settings, tmp_path):
 
 
 def test_a_run_killed_twice_ends_with_the_same_weights(settings, tmp_path):
-    """kill -9 between and within steps, without any chance to clean up."""
-    alone = dataclasses.replace(settings, deterministic=True, checkpoint_minutes=0.02, epochs=3)
+    """kill -9 between and within steps, without any chance to clean up; with all that has a state of its own."""
+    alone = dataclasses.replace(
+        settings,
+        deterministic=True,
+        checkpoint_minutes=0.02,
+        epochs=3,
+        augment=list(AUGMENTATIONS),
+        learning_rate_schedule="cosine",
+        warmup_fraction=0.2,
+        weight_decay=0.01,
+        label_smoothing=0.1,
+        ema_momentum=0.9,
+    )
     assert subprocess.run(command(alone), capture_output=True, timeout=300).returncode == 0
 
     killed = dataclasses.replace(alone, workdir=str(tmp_path / "killed"), checkpoint_minutes=0)
@@ -300,10 +385,13 @@ def test_full_disk(settings, monkeypatch, capsys):
         ("--patch_fraction=0", "must be more than 0"),
         ("--learning_rate=-1", "non-negative"),
         ("--epochs=some", "invalid literal"),
-        ("--model=transformer", "should be one of <article>"),
+        ("--model=transformer", "should be one of <article|half_deepwriter|deepwriter|compact>"),
         ("--dataset=iam_writer/top51", "should be one of"),
         ("--profile_steps=30,20", "must be two steps"),
         ("--fonts_dir=.", "go together"),
+        ("--model=deepwriter", "--model=deepwriter needs an even --patch_width"),
+        ("--augment=scale,blur", "must be of thickness, scale"),
+        ("--patch_height=31", "31 is not integer >= 32"),
         (
             ["--gather=device", "--strategy=mirrored"],
             "--gather=device and --data_service need --strategy=one",
@@ -336,7 +424,14 @@ def test_every_flagfile_is_valid():
 
     folder = pathlib.Path(train.__file__).parent / "flagfiles"
     names = {path.stem for path in folder.glob("*.flags")}
-    assert names >= {"quickstart", "iam_top50", "iam_article_protocol", "iam_writers301"}
+    assert names >= {
+        "quickstart",
+        "iam_top50",
+        "iam_writers301",
+        "compact_top50",
+        "compact_writers301",
+        "deepwriter_top50",
+    }
     for name in names:
         flags.FLAGS.unparse_flags()
         flags.FLAGS(["train", f"--flagfile={folder / name}.flags"])
