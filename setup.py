@@ -34,6 +34,7 @@ setuptools.setup(
     extras_require={
         "baseline": ["opencv-python-headless>=4.10,<6", "scikit-learn>=1.4,<2"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
+        "jax": ["jax>=0.5,<1"],
         "beam": ["apache-beam>=2.65,<3", "mlcroissant>=1,<2"],
         "peers": [
             "grain>=0.2.12,<0.3",

@@ -7,7 +7,9 @@ import platform
 import sys
 from collections.abc import Iterable
 
-import tensorflow as tf
+import keras
+
+from iam_writer.devices import gpus
 
 
 def provenance(packages: Iterable[str] = ()) -> dict[str, object]:
@@ -17,20 +19,21 @@ def provenance(packages: Iterable[str] = ()) -> dict[str, object]:
       packages: beyond those that every program uses.
 
     Returns:
-      `command`, the words of the command line; `versions.<package>`; `machine.cores`, `machine.cpu`, a name or null;
+      `command`, the words of the command line; `backend`, Keras'; `versions.<package>`; `machine.cores`, `machine.cpu`, a name or null;
       `machine.gpus`, their number; `machine.gpu`, the first one's name or null.
     """
-    found: dict[str, object] = {"command": sys.orig_argv}
+    found: dict[str, object] = {"command": sys.orig_argv, "backend": keras.backend.backend()}
+    if keras.backend.backend() == "jax":
+        packages = ["jax", *packages]
     for package in ("iam_writer", "tensorflow", "tensorflow-datasets", "keras", "numpy", *packages):
         found[f"versions.{package}"] = _version(package)
-    gpus = tf.config.list_physical_devices("GPU")
-    gpu = tf.config.experimental.get_device_details(gpus[0]).get("device_name") if gpus else None
+    found_gpus = gpus()
     return found | {
         "versions.python": platform.python_version(),
         "machine.cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "machine.cpu": _cpu(),
-        "machine.gpus": len(gpus),
-        "machine.gpu": gpu,
+        "machine.gpus": len(found_gpus),
+        "machine.gpu": found_gpus[0].name if found_gpus else None,
     }
 
 

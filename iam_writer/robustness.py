@@ -19,7 +19,9 @@ flags.adopt_module_key_flags(programs)
 flags.DEFINE_string("checkpoint", None, "The network: best.keras of a run.", required=True)
 flags.DEFINE_enum("split", "test", ["validation", "test"], "Whose lines. Choose by validation, report test.")
 flags.DEFINE_integer("window_stride", 8, "Columns from a window to the next; 1: all.", 1)
-flags.DEFINE_enum("combine", "probabilities", COMBINATIONS, "What of the windows is averaged for a line, and for a form.")
+flags.DEFINE_enum(
+    "combine", "probabilities", COMBINATIONS, "What of the windows is averaged for a line, and for a form."
+)
 flags.DEFINE_string(
     "other_scans",
     None,

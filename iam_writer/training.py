@@ -5,6 +5,7 @@ import dataclasses
 import json
 import logging
 import math
+import os
 import pathlib
 import signal
 import sys
@@ -18,6 +19,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from iam_writer import checkpoints, scoring
+from iam_writer.devices import gpus, on_jax
 from iam_writer.errors import DivergedError, FlagError, ServiceError
 from iam_writer.files import write_beside
 from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
@@ -160,6 +162,8 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
 
 def train_function(model: keras.Model, strategy: tf.distribute.Strategy) -> Callable[[Iterator], dict]:
     """A function that takes a batch from an iterator and trains on it; returns loss and accuracy of the epoch so far."""
+    if on_jax():
+        return lambda batches: model.train_on_batch(*map(_to_jax, next(batches)), return_dict=True)
     if not strategy.extended._in_multi_worker_mode():
         model.make_train_function()
         return model.train_function
@@ -171,6 +175,10 @@ def train_function(model: keras.Model, strategy: tf.distribute.Strategy) -> Call
         return {name: strategy.reduce("MEAN", value, axis=None) for name, value in logs.items()}
 
     return lambda batches: step(next(batches))
+
+
+def _to_jax(batch: object) -> object:
+    return np.asarray(batch) if isinstance(batch, tf.Tensor) else batch
 
 
 def wait_for_each_other(strategy: tf.distribute.Strategy) -> None:
@@ -230,7 +238,26 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
 
     Returns:
       The strategy, and the precision that 'auto' stands for here.
+
+    Raises:
+      FlagError: a flag does not fit the backend or the number of devices.
     """
+    if on_jax():
+        if settings.strategy != "one":
+            raise FlagError(
+                f"--strategy={settings.strategy} is TensorFlow's; with KERAS_BACKEND=jax there is one."
+            )
+        if (
+            settings.deterministic
+            and gpus()
+            and "xla_gpu_deterministic_ops=true" not in os.environ.get("XLA_FLAGS", "")
+        ):
+            raise FlagError(
+                "--deterministic on a GPU with JAX needs XLA_FLAGS=--xla_gpu_deterministic_ops=true."
+            )
+        tf.config.set_visible_devices([], "GPU")  # TensorFlow has the input only; the memory is JAX's.
+    elif settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
     # Several workers must find each other before anything else happens.
     strategy = {
         "one": tf.distribute.get_strategy,
@@ -242,20 +269,14 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
             f"--batch_size={settings.batch_size} is for all {strategy.num_replicas_in_sync} devices together, and must be "
             "a multiple of their number."
         )
-    gpus = tf.config.list_physical_devices("GPU")
     precision = settings.precision
     if precision == "auto":
-        capability = (
-            tf.config.experimental.get_device_details(gpus[0]).get("compute_capability") if gpus else None
-        )
+        capabilities = [gpu.capability for gpu in gpus()]
         # bfloat16 needs no loss scaling, but tensor cores know it from Ampere (8.0) on only. On a CPU, half
         # precision is slower than float32.
-        precision = (
-            "float32" if not gpus else "mixed_bfloat16" if (capability or (0,))[0] >= 8 else "mixed_float16"
-        )
+        half = "mixed_bfloat16" if capabilities and min(capabilities) >= 8 else "mixed_float16"
+        precision = half if capabilities else "float32"
     keras.config.set_dtype_policy(precision)
-    if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
     return strategy, precision
 
 
@@ -303,9 +324,9 @@ def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
     model = MODELS[settings.model](
         classes, settings.patch_height, settings.patch_width, augment=settings.augment
     )
-    on_one_gpu = bool(tf.config.list_physical_devices("GPU")) and settings.strategy == "one"
-    # XLA made the article's network four times slower on a CPU, and has no deterministic mode.
-    automatic = on_one_gpu and not settings.deterministic
+    # JAX is XLA. TensorFlow's made the article's network four times slower on a CPU, and has no deterministic mode.
+    on_one_gpu = bool(gpus()) and settings.strategy == "one"
+    automatic = on_jax() or (on_one_gpu and not settings.deterministic)
     model.compile(
         optimizer=_optimizer(settings, steps),
         loss=(
@@ -356,6 +377,11 @@ def evaluate(
 
 def gathered(starts: tf.data.Dataset, strips: Strips, patch_width: int) -> Iterator:
     """Batches gathered on the device from start columns, the columns being copied into its memory once."""
+    if on_jax():
+        columns, offsets = keras.ops.convert_to_tensor(strips.columns().numpy()), np.arange(patch_width)
+        for start, label in starts.as_numpy_iterator():
+            yield keras.ops.take(columns, start[:, None] + offsets, axis=0), label
+        return
     columns = tf.identity(strips.columns())  # Onto the default device: the first GPU if there is one.
     gather = tf.function(gather_columns)
     for start, label in starts:
@@ -468,7 +494,7 @@ class Trainer:
                 raise ServiceError(str(error)) from error
         else:
             dataset = patches(strips, num_parallel_calls=calls, **which)
-        if tf.config.list_physical_devices("GPU"):
+        if tf.config.get_visible_devices("GPU"):
             # Keras does not do it, and without it each step begins with the copy of its batch. Must be the last op.
             dataset = dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2))
         return (

@@ -436,3 +436,41 @@ def test_every_flagfile_is_valid():
         flags.FLAGS.unparse_flags()
         flags.FLAGS(["train", f"--flagfile={folder / name}.flags"])
         assert train.settings_from_flags().workdir == f"runs/{name}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gather", ["host", "device"])
+def test_on_jax(settings, tmp_path, gather):
+    """The same program; what is stopped after an epoch and resumed ends as what is not."""
+    pytest.importorskip("jax", reason="JAX is not installed: pip install '.[jax]'")
+
+    def run(workdir, epochs):
+        chosen = dataclasses.replace(settings, workdir=str(tmp_path / workdir), epochs=epochs, gather=gather)
+        done = subprocess.run(
+            command(chosen),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env=os.environ | {"KERAS_BACKEND": "jax"},
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads((tmp_path / workdir / "result.json").read_text())
+
+    whole = run("whole", 2)
+    run("resumed", 1)
+    resumed = run("resumed", 2)
+    assert whole["backend"] == "jax" and whole["versions.jax"]
+    assert same_weights(tmp_path / "whole/last.keras", tmp_path / "resumed/last.keras")
+    assert whole["validation.line_cross_entropy"] == resumed["validation.line_cross_entropy"]
+
+
+def test_jax_has_one_device(settings):
+    mirrored = dataclasses.replace(settings, strategy="mirrored")
+    done = subprocess.run(
+        command(mirrored),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"KERAS_BACKEND": "jax"},
+    )
+    assert "with KERAS_BACKEND=jax there is one" in one_message(done.returncode, done.stderr)
