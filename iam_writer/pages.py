@@ -1,0 +1,337 @@
+"""A scanned page, or a single line, becomes its text lines, as a network trained on lines wants them. No TensorFlow.
+
+The steps are those of any document scanner, and OpenCV does them: even out the light, binarise (Otsu), turn the page
+upright, remove ruled lines (morphology), and follow the ridges of the smeared ink, which are the text lines. All
+lengths are in units of the writing's height, so that the scan's resolution does not matter.
+"""
+
+import dataclasses
+import io
+import os
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from iam_writer import errors, images
+
+PAPER = 255
+
+MAX_SIDE = 3600
+"""Pixels; a larger scan is scaled down to it. A4 at 300 dpi, as IAM is, has 3,508."""
+
+MAX_SKEW = 6.0
+"""Degrees; pages are turned back by up to so much."""
+
+_MIN_SKEW = 0.3
+"""Degrees; less than this is how people write, and no reason to resample a page."""
+
+_MIN_CONTRAST = 30
+"""Grays by which ink is darker than paper; a light pencil has 50, a blank page's noise 10."""
+
+_MAX_INK = 0.3
+"""Share of a page; dense handwriting has 0.12, one line cut out to its letters 0.25, a photograph more."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TextLine:
+    """One text line.
+
+    Attributes:
+      image: uint8 `[height, width]`, cut to its ink; 255 wherever there is none of its own.
+      box: left, top, width, height in `Page.gray`.
+    """
+
+    image: np.ndarray
+    box: tuple[int, int, int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """What was found on a page.
+
+    Attributes:
+      gray: uint8 `[height, width]`, the page evenly lit and upright; at most MAX_SIDE on a side.
+      angle: degrees that it was turned, counter-clockwise.
+      scale: pixels of `gray` for one of the scan.
+      ink: the median gray of the ink.
+      lines: from top to bottom.
+      warnings: sentences for people: what is odd about it. A page without lines has at least one.
+    """
+
+    gray: np.ndarray
+    angle: float
+    scale: float
+    ink: int
+    lines: list[TextLine]
+    warnings: list[str]
+
+
+def read(path: str | os.PathLike) -> Page:
+    """The text lines of an image file.
+
+    Raises:
+      BadImageError: there is no image to read; the message names the file and says why.
+    """
+    if os.path.isdir(path):
+        raise errors.BadImageError(f"{path} is a folder: name the images in it, such as {path}/*.png.")
+    try:
+        with Image.open(io.BytesIO(images.read_gray_png(path))) as image:
+            return find_lines(np.asarray(image))
+    except errors.BadImageError:
+        if _begins_with(path, b"%PDF"):
+            raise errors.BadImageError(
+                f"{path} is a PDF: save its pages as images first, for instance with pdftoppm -png -r 300."
+            ) from None
+        raise
+
+
+def _begins_with(path: str | os.PathLike, signature: bytes) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(signature)) == signature
+    except OSError:
+        return False
+
+
+def find_lines(gray: np.ndarray) -> Page:
+    """The text lines of a page.
+
+    Args:
+      gray: uint8 `[height, width]`, dark ink on light paper, skewed by no more than MAX_SKEW.
+    """
+    scale = min(1, MAX_SIDE / max(gray.shape))
+    if scale < 1:
+        gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    gray = even_light(gray)
+    ink, dark = binarise(gray)
+    if not ink.any():
+        return Page(gray, 0.0, scale, dark, [], ["nothing is written on it"])
+    if ink.mean() > _MAX_INK:
+        return Page(gray, 0.0, scale, dark, [], ["it is no page of handwriting: too much of it is dark"])
+
+    # What is about as high as its letters is one line, whose slope is the writer's own.
+    angle = 0.0
+    if gray.shape[0] > 2 * letter_height(without_rulings(ink)):
+        angle = skew(ink)
+    if abs(angle) >= _MIN_SKEW:
+        gray = _rotate(gray, angle)
+        ink = binarise(gray)[0]
+    else:
+        angle = 0.0
+    ink = without_rulings(ink)
+    lines = [_cut(gray, mask, left, top) for mask, left, top in _line_masks(ink)]
+    return Page(gray, angle, scale, dark, lines, [] if lines else ["no text line was found on it"])
+
+
+def even_light(gray: np.ndarray) -> np.ndarray:
+    """Divides by the paper's own brightness, so that shadows vanish and paper is white.
+
+    Args:
+      gray: uint8 `[height, width]`.
+
+    Returns:
+      The same; paper is 255, up to its noise.
+    """
+    # Means over 8 × 8 pixels have no noise; the brightest within an eighth of a page is paper, not ink.
+    small = cv2.resize(
+        gray, (max(1, gray.shape[1] // 8), max(1, gray.shape[0] // 8)), interpolation=cv2.INTER_AREA
+    )
+    side = max(9, min(31, min(small.shape))) | 1
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    paper = cv2.GaussianBlur(paper, (0, 0), side / 4)
+    paper = cv2.resize(paper, gray.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.divide(gray, paper, scale=PAPER)
+
+
+def binarise(gray: np.ndarray) -> tuple[np.ndarray, int]:
+    """Finds the ink on an evenly lit page.
+
+    Args:
+      gray: uint8 `[height, width]`.
+
+    Returns:
+      uint8 `[height, width]`, 1 where there is ink, all 0 if nothing stands out from the paper; and the ink's median
+      gray.
+    """
+    smooth = cv2.GaussianBlur(gray, (3, 3), 0)
+    threshold, ink = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    if not ink.any() or ink.all():
+        return np.zeros_like(ink), PAPER
+    dark, light = float(np.median(gray[ink == 1])), float(np.median(gray[ink == 0]))
+    if light - dark < _MIN_CONTRAST:
+        return np.zeros_like(ink), PAPER
+    return ink, int(dark)
+
+
+def skew(ink: np.ndarray) -> float:
+    """Degrees by which to turn a page counter-clockwise so that its lines are level: then rows differ the most."""
+    scale = min(1, 700 / max(ink.shape))
+    small = cv2.resize(ink * np.float32(1), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+    def sharpness(angle: float) -> float:
+        return float(np.square(np.diff(_rotate(small, angle, border=0).sum(axis=1))).sum())
+
+    coarse = max(np.arange(-MAX_SKEW, MAX_SKEW + 0.1, 0.5), key=sharpness)
+    return float(max(coarse + np.arange(-0.4, 0.41, 0.1), key=sharpness))
+
+
+def _rotate(image: np.ndarray, angle: float, border: int = PAPER) -> np.ndarray:
+    return cv2.warpAffine(image, turning(image.shape, angle), image.shape[::-1], borderValue=border)
+
+
+def turning(shape: tuple[int, int], angle: float) -> np.ndarray:
+    """float64 `[2, 3]`: where a point (x, y, 1) of a page goes when the page is turned about its middle."""
+    return cv2.getRotationMatrix2D((shape[1] / 2, shape[0] / 2), angle, 1.0)
+
+
+def without_rulings(ink: np.ndarray) -> np.ndarray:
+    """Removes straight lines that run across the page, or down it, and leaves the strokes that cross them."""
+    down = _without_horizontal_rulings(np.ascontiguousarray(ink.T)).T
+    return _without_horizontal_rulings(np.ascontiguousarray(down))
+
+
+def _without_horizontal_rulings(ink: np.ndarray) -> np.ndarray:
+    width = ink.shape[1]
+    run = max(60, width // 15)
+    if width < 4 * run:  # A word or two: a long stroke is a letter's.
+        return ink
+    # Noise makes gaps. Then what is a long run of ink, and of these, what goes on over a third of the page.
+    closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
+    runs = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
+    thick = max(3, width // 250)
+    joined = cv2.morphologyEx(runs, cv2.MORPH_CLOSE, np.ones((3, 2 * run + 1), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+    across = np.zeros(count, np.uint8)
+    across[1:] = stats[1:, cv2.CC_STAT_WIDTH] >= width / 3
+    ruling = runs & across[labels]
+    if not ruling.any():
+        return ink
+    ruling = cv2.dilate(ruling, np.ones((3, 1), np.uint8))
+    rest = ink & (1 - ruling)
+    # A stroke that crosses has ink above and below.
+    bridged = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((2 * thick + 1, 1), np.uint8))
+    return rest | (bridged & ink)
+
+
+def letter_height(ink: np.ndarray) -> float:
+    """The height of the writing in pixels: the median height of connected pieces, weighted by their width."""
+    stats = cv2.connectedComponentsWithStats(ink)[2][1:]
+    heights, widths = stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_WIDTH]
+    # Specks, dots and dashes are no letters.
+    letters = (heights >= 8) & (stats[:, cv2.CC_STAT_AREA] >= 30)
+    if not letters.any():
+        return float(ink.shape[0])
+    heights, widths = heights[letters], widths[letters]
+    order = np.argsort(heights)
+    middle = np.searchsorted(np.cumsum(widths[order]), widths.sum() / 2)
+    return float(heights[order][middle])
+
+
+_UNIT = 20
+"""Lines are looked for on a page scaled so that letters are so many pixels high."""
+
+
+def _line_masks(ink: np.ndarray) -> list[tuple[np.ndarray, int, int]]:
+    """Each line's own ink, uint8 `[height, width]`, and the left and top of that on the page; from top to bottom."""
+    if not ink.any():
+        return []
+    height = letter_height(ink)
+    scale = min(1.0, _UNIT / height)
+    ridges = _ridges(cv2.resize(ink * np.float32(1), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    if not ridges:
+        return []
+    # The middle of each line at each column of the page, int32 `[lines, width]`.
+    columns = np.arange(ink.shape[1]) * scale
+    middles = np.array([np.interp(columns, x, y) / scale for x, y in ridges])
+    return [m for m in _masks(ink, middles, height)]
+
+
+def _ridges(ink: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The middles of text lines: x and y of points of each, float arrays, x ascending.
+
+    Args:
+      ink: float32 `[height, width]`, letters being _UNIT high.
+    """
+    smeared = cv2.GaussianBlur(
+        ink, (0, 0), sigmaX=2.5 * _UNIT, sigmaY=0.3 * _UNIT, borderType=cv2.BORDER_CONSTANT
+    )
+    highest = cv2.dilate(smeared, np.ones((_UNIT + 1, 1), np.uint8))
+    top = smeared >= highest
+    strong = top & (smeared > 0.02)
+    if not strong.any():
+        return []
+    strong &= smeared > 0.15 * np.percentile(smeared[strong], 90)
+    joined = cv2.dilate(strong.astype(np.uint8), np.ones((3, 3), np.uint8))
+    count, labels = cv2.connectedComponents(joined)
+    pieces = []
+    for label in range(1, count):
+        y, x = np.nonzero((labels == label) & strong)
+        if np.ptp(x) >= _UNIT / 2:
+            order = np.argsort(x)
+            pieces.append((x[order].astype(float), y[order].astype(float)))
+    return _joined(sorted(pieces, key=lambda piece: -len(piece[0])))
+
+
+def _joined(pieces: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Joins pieces of ridges that lie on one line, the longest first."""
+    lines: list[tuple[np.ndarray, np.ndarray]] = []
+    for x, y in pieces:
+        for i, (line_x, line_y) in enumerate(lines):
+            overlap = min(x[-1], line_x[-1]) - max(x[0], line_x[0])
+            # Of the line, what is next to the piece.
+            near = np.abs(np.interp(x, line_x, line_y) - y)
+            end = near[-1] if x[0] < line_x[0] else near[0]
+            if overlap < 0.5 * (x[-1] - x[0]) and end < 0.6 * _UNIT:
+                all_x, all_y = np.concatenate([line_x, x]), np.concatenate([line_y, y])
+                order = np.argsort(all_x)
+                lines[i] = all_x[order], all_y[order]
+                break
+        else:
+            lines.append((x, y))
+    return lines
+
+
+def _masks(ink: np.ndarray, middles: np.ndarray, height: float) -> list[tuple[np.ndarray, int, int]]:
+    """Gives every connected piece of ink to the line whose middle is nearest; cuts those that hang on two lines."""
+    count, labels, stats, centroids = cv2.connectedComponentsWithStats(ink)
+    middles = middles[np.argsort(middles.mean(axis=1))]
+    x = np.clip(centroids[:, 0].round().astype(int), 0, ink.shape[1] - 1)
+    owner = np.abs(middles[:, x] - centroids[:, 1]).argmin(axis=0) + 1
+    owner[0] = 0
+    owned = owner[labels].astype(np.int32)
+    for piece in np.nonzero(stats[:, cv2.CC_STAT_HEIGHT] > 1.7 * height)[0]:
+        if piece == 0:
+            continue
+        left, top, w, h = stats[piece, :4]
+        part = labels[top : top + h, left : left + w] == piece
+        rows = np.arange(top, top + h)[None, :, None]
+        nearest = np.abs(middles[:, None, left : left + w] - rows).argmin(axis=0) + 1
+        # Cut only where real parts of letters lie on both sides; a long descender stays whole.
+        shares = np.bincount(nearest[part], minlength=len(middles) + 1) / part.sum()
+        if np.sort(shares)[-2] > 0.2:
+            owned[top : top + h, left : left + w][part] = nearest[part]
+    found = []
+    for line in range(1, len(middles) + 1):
+        mask = (owned == line).astype(np.uint8)
+        mask = _without_specks(mask, height)
+        left, top, w, h = cv2.boundingRect(mask)
+        if h >= 0.4 * height and w >= 0.5 * height:
+            found.append((mask[top : top + h, left : left + w], left, top))
+    return sorted(found, key=lambda item: item[2])
+
+
+def _without_specks(mask: np.ndarray, height: float) -> np.ndarray:
+    """Removes what is smaller than the dot of an i."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    keep = (stats[:, cv2.CC_STAT_AREA] >= max(4, (height / 16) ** 2)).astype(np.uint8)
+    keep[0] = 0
+    return keep[labels]
+
+
+def _cut(gray: np.ndarray, mask: np.ndarray, left: int, top: int) -> TextLine:
+    """The line's image: gray where its ink is and at its soft edge, white elsewhere."""
+    height, width = mask.shape
+    own = cv2.dilate(mask, np.ones((3, 3), np.uint8))
+    image = np.where(own == 1, gray[top : top + height, left : left + width], PAPER).astype(np.uint8)
+    return TextLine(image, (left, top, width, height))
