@@ -19,7 +19,7 @@ import keras
 import tensorflow as tf
 from tqdm import tqdm
 
-from iam_writer import checkpoints, scoring
+from iam_writer import checkpoints, recognizer, scoring
 from iam_writer.errors import DivergedError
 from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
 from iam_writer.models import MODELS
@@ -135,6 +135,7 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
         for split in ("validation", "test")
     }
     summary = _summary(settings, data, progress, precision, results)
+    checkpoints.add_calibration(workdir / BEST, recognizer.calibrate(model, data.strips))
     write_beside(workdir / "result.json", json.dumps(summary, indent=2) + "\n")
     return results
 

@@ -1,0 +1,285 @@
+"""A trained network at work: pages → windows → what they say of the writer, and what they show of the hand."""
+
+import dataclasses
+import io
+import pathlib
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+from PIL import Image
+
+from iam_writer import (
+    calibration as calibrations,
+    checkpoints,
+    models,  # noqa: F401  Registers the layers that Keras finds in a checkpoint.
+)
+from iam_writer.calibration import Calibration
+from iam_writer.pages import PAPER, Page
+from iam_writer.scoring import softmax
+from pipelines.progress import progress_bar
+from pipelines.strips import Strips, lay
+from pipelines.windows import windows
+
+BATCH = 256
+
+MIN_INK = 0.01
+"""Share of a window's pixels that must be dark, or it does not vote: the gap between two words is nobody's."""
+
+DARK = 128
+"""Pixels darker than this are ink."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scan:
+    """What a network says of the windows of some lines.
+
+    Attributes:
+      probabilities: float32 `[windows, classes]`, before calibration.
+      embeddings: float32 `[windows, embedding]`.
+      line: int64 `[windows]`, the number of the line.
+      column: int64 `[windows]`, where in the laid line it begins.
+      votes: bool `[windows]`, whether it has ink.
+      amount: window widths of text, as calibration counts.
+    """
+
+    probabilities: np.ndarray
+    embeddings: np.ndarray
+    line: np.ndarray
+    column: np.ndarray
+    votes: np.ndarray
+    amount: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """Who wrote it.
+
+    Attributes:
+      probabilities: float64 `[classes]`, calibrated, given that it is one of the known writers.
+      agreement: the largest mean softmax, which hands that are not known seldom reach.
+      threshold: below it the hand is taken for an unknown one.
+    """
+
+    probabilities: np.ndarray
+    agreement: float
+    threshold: float
+
+    @property
+    def known(self) -> bool:
+        return self.agreement >= self.threshold
+
+
+class Recognizer:
+    """A network with its calibration.
+
+    Attributes:
+      writers: names of the classes.
+      height: of a patch.
+      width: of a patch.
+      stride: columns from a window to the next.
+      fingerprint: of the checkpoint.
+      run: what it was trained on.
+      calibration: of its answers.
+    """
+
+    def __init__(self, path: pathlib.Path, calibration: Calibration):
+        self.run = checkpoints.read_state(path)["run"]
+        self.writers: list[str] = self.run["writers"]
+        self.height, self.width = self.run["patch_height"], self.run["patch_width"]
+        self.stride = stride(self.width)
+        self.fingerprint = checkpoints.fingerprint(path)
+        self.calibration = calibration
+        self._model = seeing(keras.saving.load_model(path, compile=False))
+
+    def lay(self, page: Page) -> list[np.ndarray]:
+        """The lines of a page as the network knows them: uint8 `[columns, height]` each, ink as dark as in training."""
+        gain = (PAPER - int(self.calibration.ink)) / max(1, PAPER - page.ink)
+        darker = np.clip(PAPER - (PAPER - np.arange(256)) * gain, 0, PAPER).astype(np.uint8)
+        return [lay(_file(darker[line.image]), self.height, self.width) for line in page.lines]
+
+    def scan(self, laid: list[np.ndarray]) -> Scan:
+        """Looks at the windows of laid lines."""
+        cut = [
+            np.lib.stride_tricks.sliding_window_view(columns, self.width, axis=0)[:: self.stride]
+            for columns in laid
+        ]
+        every = np.concatenate(cut).transpose(0, 2, 1)  # [windows, width, height]
+        logits, embeddings = self._predict(every)
+        line = np.repeat(np.arange(len(cut)), [len(c) for c in cut])
+        column = np.concatenate([np.arange(len(c)) * self.stride for c in cut])
+        votes = has_ink(every)
+        amount = votes.sum() * self.stride / self.width
+        return Scan(softmax(logits), embeddings, line, column, votes, float(amount))
+
+    def _predict(self, patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # Called, not `predict`ed, which would compile for seconds to save fractions of one.
+        parts = [
+            self._model(np.ascontiguousarray(patches[i : i + BATCH]), training=False)
+            for i in range(0, len(patches), BATCH)
+        ]
+        return tuple(
+            np.concatenate([keras.ops.convert_to_numpy(part[i]) for part in parts]).astype(np.float32)
+            for i in (0, 1)
+        )
+
+    def answer(self, scan: Scan) -> Answer:
+        """The vote of all windows that have ink; there must be one."""
+        pooled = scan.probabilities[scan.votes].mean(axis=0, dtype=np.float64)
+        probabilities = self.calibration.probabilities(pooled[None], np.array([scan.amount]))[0]
+        return Answer(probabilities, float(pooled.max()), self.calibration.threshold(scan.amount))
+
+    def hand(self, scan: Scan) -> np.ndarray:
+        """A unit vector, float `[dimensions]`: near that of other pages by the same hand."""
+        return self.calibration.embed(scan.embeddings[scan.votes].mean(axis=0, dtype=np.float64)[None])[0]
+
+
+def seeing(model: keras.Model) -> keras.Model:
+    """The model, giving logits and the embedding before them."""
+    return keras.Model(model.inputs, [model.output, model.get_layer("embedding").output])
+
+
+def stride(width: int) -> int:
+    """Columns from a window to the next: each part of the ink is seen four times."""
+    return max(1, width // 4)
+
+
+def has_ink(patches: np.ndarray) -> np.ndarray:
+    """Which of uint8 patches `[n, width, height]` may vote; bool `[n]`."""
+    return (patches < DARK).mean(axis=(1, 2)) >= MIN_INK
+
+
+def _file(gray: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(gray).save(file, "PPM")  # Takes no time to encode.
+    return file.getvalue()
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What a network says of the lines of a split, over the windows that vote.
+
+    Attributes:
+      probabilities: float64 `[lines, classes]`, sums over windows.
+      embeddings: float64 `[lines, embedding]`, sums too.
+      windows: float64 `[lines]`, how many.
+      amounts: float64 `[lines]`, of writing.
+    """
+
+    probabilities: np.ndarray
+    embeddings: np.ndarray
+    windows: np.ndarray
+    amounts: np.ndarray
+
+    def pooled(self, pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Mean softmax float `[pieces, classes]` and amount of writing float `[pieces]` of some lines together each."""
+        pieces = list(pieces)
+        sums = np.array([self.probabilities[piece].sum(axis=0) for piece in pieces])
+        counts = np.array([self.windows[piece].sum() for piece in pieces])
+        return sums / counts[:, None], np.array([self.amounts[piece].sum() for piece in pieces])
+
+    def embedded(self, pieces: Iterable[np.ndarray]) -> np.ndarray:
+        """Mean embeddings float `[pieces, embedding]`."""
+        return np.array(
+            [self.embeddings[piece].sum(axis=0) / self.windows[piece].sum() for piece in pieces]
+        )
+
+
+def see(model: keras.Model, strips: Strips, stride: int, description: str) -> Seen:
+    """Scans a split.
+
+    Args:
+      model: what `seeing` returns.
+      strips: the split.
+      stride: columns from a window to the next.
+      description: for the progress bar.
+    """
+    _, width, _ = model.input_shape
+    batches, images = windows(strips, window_width=width, batch_size=BATCH, stride=stride)
+    classes, size = (output.shape[-1] for output in model.outputs)
+    seen = Seen(
+        np.zeros([len(strips), classes]),
+        np.zeros([len(strips), size]),
+        np.zeros(len(strips)),
+        np.zeros(len(strips)),
+    )
+    first = 0
+    for batch in progress_bar(batches, desc=description, unit=" batches", leave=False):
+        image = images[first : first + len(batch)]
+        first += len(batch)
+        logits, embeddings = (np.asarray(part, np.float64)[: len(image)] for part in model.predict_on_batch(batch))
+        # A line without any window that has ink must be told by something.
+        weight = np.where(has_ink(batch.numpy()[: len(image)]), 1.0, 1e-6)
+        np.add.at(seen.probabilities, image, softmax(logits) * weight[:, None])
+        np.add.at(seen.embeddings, image, embeddings * weight[:, None])
+        np.add.at(seen.windows, image, weight)
+    seen.amounts[:] = np.maximum(seen.windows, 1) * stride / width
+    return seen
+
+
+def calibrate(model: keras.Model, strips: dict[str, Strips]) -> Calibration:
+    """Learns from validation how sure to be, and from training in what hands differ.
+
+    Args:
+      model: as it was trained.
+      strips: 'train' and 'validation'; others are not looked at.
+    """
+    train, validation = strips["train"], strips["validation"]
+    model = seeing(model)
+    _, width, _ = model.input_shape
+    known = see(model, train, width, "calibrating: training lines")
+    seen = see(model, validation, stride(width), "calibrating: validation lines")
+
+    sizes = calibrations.pieces_of_forms(validation.groups)
+    pooled, amounts = zip(*(seen.pooled(size) for size in sizes if size), strict=True)
+    labels = [validation.labels[[piece[0] for piece in size]] for size in sizes if size]
+    temperature = calibrations.fit_temperature(*map(np.concatenate, (pooled, amounts, labels)))
+    knots, thresholds = calibrations.fit_thresholds([p.max(axis=1) for p in pooled], list(amounts))
+
+    lines = calibrations.unit(known.embedded(np.arange(len(train))[:, None]))
+    mean, projection = calibrations.fit_projection(lines, train.labels)
+    half = Calibration(
+        temperature=temperature,
+        amounts=knots,
+        thresholds=thresholds,
+        lines=np.array(len(validation)),
+        forms=np.array(len(sizes[-1])),
+        ink=np.array(median_ink(train)),
+        mean=mean,
+        projection=projection,
+        pair=np.zeros(2),
+        pair_threshold=np.array(0.0),
+        pair_errors=np.ones(2),
+        pairs=np.zeros(2, int),
+        form_amount=np.array(np.median(amounts[-1])),
+    )
+    train_forms = calibrations.pieces_of_forms(train.groups, ())[-1]
+    hands = [half.embed(seen.embedded(sizes[-1])), half.embed(known.embedded(train_forms))]
+    writers = [labels[-1], train.labels[[form[0] for form in train_forms]]]
+    return dataclasses.replace(half, **_fit_pairs(hands, writers))
+
+
+def _fit_pairs(hands: list[np.ndarray], writers: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """What pairs of a validation form and another one, of validation or training, teach of telling two hands apart."""
+    count = len(writers[0])
+    cosines = hands[0] @ np.concatenate(hands).T
+    same = writers[0][:, None] == np.concatenate(writers)[None]
+    each_once = np.tri(*cosines.shape, k=0) == 0  # Of two validation forms, one order; and none with itself.
+    scores, same = cosines[each_once], same[each_once]
+    if not count or same.all() or not same.any():
+        return {}
+    pair = calibrations.fit_logistic(scores, same)
+    threshold, *errors = calibrations.equal_error(scores * pair[0] + pair[1], same)
+    return {
+        "pair": pair,
+        "pair_threshold": np.array(threshold),
+        "pair_errors": np.array(errors),
+        "pairs": np.array([same.sum(), (~same).sum()]),
+    }
+
+
+def median_ink(strips: Strips) -> int:
+    """The median gray of the ink, of some columns of all parts of the strips."""
+    columns = strips.columns().numpy()
+    some = columns[:: max(1, len(columns) // 20_000)]
+    return int(np.median(some[some < DARK])) if (some < DARK).any() else 0
