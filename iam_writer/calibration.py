@@ -62,9 +62,9 @@ class Calibration:
         """The agreement below which so much writing is by nobody known."""
         return float(np.interp(np.log(amount), np.log(self.amounts), self.thresholds))
 
-    def same_hand(self, cosine: float) -> float:
-        """The log-odds that two forms are by one hand, had half of all pairs been."""
-        return float(self.pair[0] * cosine + self.pair[1])
+    def same_hand(self, cosine: np.ndarray) -> np.ndarray:
+        """The log-odds that two forms of that cosine are by one hand, had half of all pairs been."""
+        return self.pair[0] * cosine + self.pair[1]
 
     def embed(self, embedding: np.ndarray) -> np.ndarray:
         """Mean embeddings `[n, embedding]` → unit vectors `[n, dimensions]`, to be compared by cosine."""
@@ -168,12 +168,12 @@ def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int = 10
       right: bool `[n]`.
       bins: of equal width.
     """
-    return sum(
-        share * abs(sure - hits) for share, sure, hits in reliability(probability, right, bins)
-    )
+    return sum(share * abs(sure - hits) for share, sure, hits in reliability(probability, right, bins))
 
 
-def reliability(probability: np.ndarray, right: np.ndarray, bins: int = 10) -> list[tuple[float, float, float]]:
+def reliability(
+    probability: np.ndarray, right: np.ndarray, bins: int = 10
+) -> list[tuple[float, float, float]]:
     """For each bin that has answers: its share of all, their mean probability, and how many of them are right."""
     number = np.minimum((probability * bins).astype(int), bins - 1)
     return [
@@ -196,7 +196,9 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
-def fit_projection(embeddings: np.ndarray, labels: np.ndarray, shrinkage: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+def fit_projection(
+    embeddings: np.ndarray, labels: np.ndarray, shrinkage: float = 0.1
+) -> tuple[np.ndarray, np.ndarray]:
     """Linear discriminant analysis: directions in which writers differ, scaled by how much a writer's lines do.
 
     Args:
@@ -232,7 +234,9 @@ def fit_logistic(scores: np.ndarray, same: np.ndarray) -> np.ndarray:
     inputs = np.stack([scores, np.ones(len(scores))], axis=1)
     weight = np.where(same, 0.5 / max(1, same.sum()), 0.5 / max(1, (~same).sum()))
     solution = np.zeros(2)
-    for _ in range(50):  # Newton's method; the small ridge keeps it finite where the two sides do not overlap.
+    for _ in range(
+        50
+    ):  # Newton's method; the small ridge keeps it finite where the two sides do not overlap.
         p = 1 / (1 + np.exp(-inputs @ solution))
         gradient = inputs.T @ (weight * (same - p)) - 1e-4 * solution
         curvature = (inputs * (weight * p * (1 - p))[:, None]).T @ inputs + 1e-4 * np.eye(2)

@@ -40,5 +40,17 @@ class OtherRunError(InputError):
     """A workdir holds another run's checkpoint: other model, classes or patch size."""
 
 
+class CheckpointError(InputError):
+    """A checkpoint is missing, is none of ours, or is not calibrated."""
+
+
+class GalleryError(InputError):
+    """A gallery is missing, damaged, or was made with another checkpoint."""
+
+
+class NoWritingError(InputError):
+    """There is no handwriting where some is needed."""
+
+
 class DivergedError(InputError):
     """The loss is no longer a number."""

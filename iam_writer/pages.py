@@ -334,7 +334,9 @@ def _cut_lines(gray: np.ndarray, ink: np.ndarray, middles: np.ndarray, height: f
             lines.append(_cut(gray, mask, (left, top, w, h)))
     if len(lines) > 1:
         left, top, w, h = cv2.boundingRect((owned >= 0).astype(np.uint8))
-        if h < 2 * np.mean([line.box[3] for line in lines]):  # Parts of one line, or their boxes would not overlap so.
+        if h < 2 * np.mean(
+            [line.box[3] for line in lines]
+        ):  # Parts of one line, or their boxes would not overlap so.
             return [_cut(gray, (owned >= 0).astype(np.uint8), (left, top, w, h))]
     return sorted(lines, key=lambda line: line.box[1])
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import os
 import pathlib
 from collections.abc import Iterable
 
@@ -15,8 +16,10 @@ from iam_writer import (
     models,  # noqa: F401  Registers the layers that Keras finds in a checkpoint.
 )
 from iam_writer.calibration import Calibration
+from iam_writer.gallery import Gallery
 from iam_writer.pages import PAPER, Page
 from iam_writer.scoring import softmax
+from iam_writer.verdict import Verdict, decide, doubts
 from pipelines.progress import progress_bar
 from pipelines.strips import Strips, lay
 from pipelines.windows import windows
@@ -83,7 +86,8 @@ class Recognizer:
       calibration: of its answers.
     """
 
-    def __init__(self, path: pathlib.Path, calibration: Calibration):
+    def __init__(self, path: str | os.PathLike, calibration: Calibration):
+        path = pathlib.Path(path)
         self.run = checkpoints.read_state(path)["run"]
         self.writers: list[str] = self.run["writers"]
         self.height, self.width = self.run["patch_height"], self.run["patch_width"]
@@ -109,6 +113,8 @@ class Recognizer:
         line = np.repeat(np.arange(len(cut)), [len(c) for c in cut])
         column = np.concatenate([np.arange(len(c)) * self.stride for c in cut])
         votes = has_ink(every)
+        if not votes.any():
+            votes[:] = True
         amount = votes.sum() * self.stride / self.width
         return Scan(softmax(logits), embeddings, line, column, votes, float(amount))
 
@@ -129,14 +135,26 @@ class Recognizer:
         probabilities = self.calibration.probabilities(pooled[None], np.array([scan.amount]))[0]
         return Answer(probabilities, float(pooled.max()), self.calibration.threshold(scan.amount))
 
-    def hand(self, scan: Scan) -> np.ndarray:
-        """A unit vector, float `[dimensions]`: near that of other pages by the same hand."""
-        return self.calibration.embed(scan.embeddings[scan.votes].mean(axis=0, dtype=np.float64)[None])[0]
+    def embedding(self, scan: Scan) -> np.ndarray:
+        """The mean embedding of the windows that have ink; float64 `[embedding]`."""
+        return scan.embeddings[scan.votes].mean(axis=0, dtype=np.float64)
+
+    def verdict(self, file: str, page: Page, scan: Scan, gallery: Gallery | None = None) -> Verdict:
+        """Who of the writers trained on, or of a gallery, wrote a page."""
+        warnings = [*page.warnings, *doubts(self.calibration, scan.amount)]
+        voting = {"lines": len(np.unique(scan.line[scan.votes])), "windows": int(scan.votes.sum())}
+        if gallery is not None:
+            names = gallery.writers
+            probabilities, known = gallery.rank(self.embedding(scan), self.calibration)
+        else:
+            answer = self.answer(scan)
+            names, probabilities, known = self.writers, answer.probabilities, answer.known
+        return decide(file, names, probabilities, known, warnings=warnings, **voting)
 
 
 def seeing(model: keras.Model) -> keras.Model:
     """The model, giving logits and the embedding before them."""
-    return keras.Model(model.inputs, [model.output, model.get_layer("embedding").output])
+    return keras.Model(model.input, [model.output, model.get_layer("embedding").output])
 
 
 def stride(width: int) -> int:
@@ -180,9 +198,7 @@ class Seen:
 
     def embedded(self, pieces: Iterable[np.ndarray]) -> np.ndarray:
         """Mean embeddings float `[pieces, embedding]`."""
-        return np.array(
-            [self.embeddings[piece].sum(axis=0) / self.windows[piece].sum() for piece in pieces]
-        )
+        return np.array([self.embeddings[piece].sum(axis=0) / self.windows[piece].sum() for piece in pieces])
 
 
 def see(model: keras.Model, strips: Strips, stride: int, description: str) -> Seen:
@@ -207,7 +223,9 @@ def see(model: keras.Model, strips: Strips, stride: int, description: str) -> Se
     for batch in progress_bar(batches, desc=description, unit=" batches", leave=False):
         image = images[first : first + len(batch)]
         first += len(batch)
-        logits, embeddings = (np.asarray(part, np.float64)[: len(image)] for part in model.predict_on_batch(batch))
+        logits, embeddings = (
+            np.asarray(part, np.float64)[: len(image)] for part in model.predict_on_batch(batch)
+        )
         # A line without any window that has ink must be told by something.
         weight = np.where(has_ink(batch.numpy()[: len(image)]), 1.0, 1e-6)
         np.add.at(seen.probabilities, image, softmax(logits) * weight[:, None])

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from iam_writer import checkpoints, recognizer, scoring
 from iam_writer.errors import DivergedError
+from iam_writer.files import write_beside
 from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
 from iam_writer.models import MODELS
 from iam_writer.settings import Settings, check_same_run
@@ -229,13 +230,6 @@ def evaluate(
     progress = progress_bar(batches, desc=f"scanning {description}", unit=" batches", leave=False)
     scanned = scoring.scan(model.predict_on_batch, progress, images, strips.labels, classes)
     return scoring.accuracies(scanned, strips.labels, strips.groups)
-
-
-def write_beside(path: pathlib.Path, text: str) -> None:
-    """Writes a file so that it is whole or absent."""
-    beside = path.with_name(f".{path.name}.incomplete")
-    beside.write_text(text)
-    beside.replace(path)
 
 
 def gathered(starts: tf.data.Dataset, strips: Strips, patch_width: int) -> Iterator:

@@ -40,7 +40,9 @@ def forms(folder: pathlib.Path) -> dict[str, list[iam_database.Piece]]:
     rows = iam_database.physical_rows(pieces.values())
     by_form = collections.defaultdict(list)
     for id, piece in pieces.items():
-        by_form[piece.form].append((folder / f"sentences/{piece.form[:3]}/{piece.form}/{id}.png", rows[id], boxes[id]))
+        by_form[piece.form].append(
+            (folder / f"sentences/{piece.form[:3]}/{piece.form}/{id}.png", rows[id], boxes[id])
+        )
     return {form: items for form, items in by_form.items() if all(path.exists() for path, _, _ in items)}
 
 
@@ -76,7 +78,9 @@ def worsen(page, line, ruled=False, shadow=False, noise=0, skew=0, seed=0):
         page = cv2.warpAffine(page, matrix, (width, height), borderValue=255)
         line = cv2.warpAffine(line, matrix, (width, height), flags=cv2.INTER_NEAREST)
     if shadow:
-        page = page * np.linspace(0.5, 1, width, dtype=np.float32)[None] * np.linspace(1, 0.8, height)[:, None]
+        page = (
+            page * np.linspace(0.5, 1, width, dtype=np.float32)[None] * np.linspace(1, 0.8, height)[:, None]
+        )
     if noise:
         # An ink that is never quite black, and paper never quite white.
         page = 30 + page * 0.8 + np.random.default_rng(seed).normal(0, noise, page.shape)
@@ -96,9 +100,7 @@ def found(page: pages.Page, line: np.ndarray) -> tuple[int, int]:
     free = [(box[1], box[1] + box[3]) for box in (found.box for found in page.lines)]
     hits = 0
     for top, bottom in extents:
-        scores = [
-            (min(bottom, b) - max(top, t)) / (max(bottom, b) - min(top, t)) for t, b in free
-        ]
+        scores = [(min(bottom, b) - max(top, t)) / (max(bottom, b) - min(top, t)) for t, b in free]
         if scores and max(scores) >= 0.5:
             hits += 1
             free.pop(int(np.argmax(scores)))
@@ -119,7 +121,11 @@ def main() -> None:
             hits, given, true = hits + hit, given + number, true + count
             worst.append((hit - count, number - count, form))
         worst = [w for w in sorted(worst) if w[0] < 0 or w[1]]
-        print(f"{name:8} {len(chosen)} pages: {hits}/{true} = {hits / true:.2%} found, {given} given", worst[:6], flush=True)
+        print(
+            f"{name:8} {len(chosen)} pages: {hits}/{true} = {hits / true:.2%} found, {given} given",
+            worst[:6],
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -25,9 +25,7 @@ def made(**changes):
 def test_a_temperature_of_one_changes_nothing_and_a_lower_one_sharpens():
     pooled = np.array([[0.5, 0.3, 0.2]])
     np.testing.assert_allclose(calibration.sharpened(pooled, np.ones(1)), pooled)
-    np.testing.assert_allclose(
-        calibration.sharpened(pooled, np.array([0.5])), [[25 / 38, 9 / 38, 4 / 38]]
-    )
+    np.testing.assert_allclose(calibration.sharpened(pooled, np.array([0.5])), [[25 / 38, 9 / 38, 4 / 38]])
 
 
 def test_more_writing_makes_surer():
