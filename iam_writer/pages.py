@@ -152,7 +152,7 @@ def binarise(gray: np.ndarray) -> tuple[np.ndarray, int]:
       gray.
     """
     smooth = cv2.GaussianBlur(gray, (3, 3), 0)
-    threshold, ink = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    _, ink = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     if not ink.any() or ink.all():
         return np.zeros_like(ink), PAPER
     some, is_ink = gray[::2, ::2], ink[::2, ::2] == 1  # Medians take longer than all else.
@@ -304,7 +304,7 @@ def _cut_lines(gray: np.ndarray, ink: np.ndarray, middles: np.ndarray, height: f
       middles: float `[lines, width]`, the row of each line's middle at each column, from top to bottom.
       height: of the letters.
     """
-    count, labels, stats, centroids = cv2.connectedComponentsWithStats(ink)
+    _, labels, stats, centroids = cv2.connectedComponentsWithStats(ink)
     area = stats[:, cv2.CC_STAT_AREA]
     column = np.clip(centroids[:, 0].round().astype(int), 0, ink.shape[1] - 1)
     distance = np.abs(middles[:, column] - centroids[:, 1])

@@ -12,6 +12,8 @@ from PIL import Image
 
 from iam_writer import (
     calibration as calibrations,
+)
+from iam_writer import (
     checkpoints,
     models,  # noqa: F401  Registers the layers that Keras finds in a checkpoint.
 )

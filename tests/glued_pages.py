@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from iam_writer import iam_database, images, pages
+from iam_writer import iam_database, pages
 
 MARGIN = 150
 
