@@ -26,6 +26,7 @@ setuptools.setup(
         "absl-py>=2.1,<3",
         "filelock>=3.16,<5",
         "Hershey-Fonts>=2.1,<3",
+        "opencv-python-headless>=4.10,<6",
         "pillow>=10.3,<14",
         "psutil>=5.9,<8",
         "tensorboard>=2.19,<3",
@@ -41,6 +42,7 @@ setuptools.setup(
             "nvidia-dali-cuda120>=2,<3; sys_platform == 'linux'",
             "torch>=2.6,<3",
         ],
+        "report": ["matplotlib>=3.8,<4"],
         "test": ["dill>=0.3.8,<1", "matplotlib>=3.8,<4", "pytest>=8,<10", "ruff>=0.9,<1"],
     },
 )

@@ -4,10 +4,12 @@ import logging
 import os
 import pathlib
 import sys
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 
 from absl import logging as absl_logging
+from PIL import Image
 
 from iam_writer import checkpoints, pages
 from iam_writer.calibration import Calibration
@@ -22,6 +24,7 @@ def run(program: Callable[[], int]) -> None:
     Ctrl-C ends it with 130; what it writes is whole or absent.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # pages.read refuses such images.
     absl_logging.set_verbosity(absl_logging.WARNING)
     absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
     try:

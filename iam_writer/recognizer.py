@@ -10,17 +10,12 @@ import keras
 import numpy as np
 from PIL import Image
 
-from iam_writer import (
-    calibration as calibrations,
-)
-from iam_writer import (
-    checkpoints,
-    models,  # noqa: F401  Registers the layers that Keras finds in a checkpoint.
-)
+from iam_writer import calibration as calibrations
+from iam_writer import checkpoints, scoring
+from iam_writer import models as models  # Registers the layers that Keras finds in a checkpoint.
 from iam_writer.calibration import Calibration
 from iam_writer.gallery import Gallery
 from iam_writer.pages import PAPER, Page
-from iam_writer.scoring import softmax
 from iam_writer.verdict import Verdict, decide, doubts
 from pipelines.progress import progress_bar
 from pipelines.strips import Strips, lay
@@ -111,16 +106,17 @@ class Recognizer:
             for columns in laid
         ]
         every = np.concatenate(cut).transpose(0, 2, 1)  # [windows, width, height]
-        logits, embeddings = self._predict(every)
+        logits, embeddings = self.look(every)
         line = np.repeat(np.arange(len(cut)), [len(c) for c in cut])
         column = np.concatenate([np.arange(len(c)) * self.stride for c in cut])
         votes = has_ink(every)
         if not votes.any():
             votes[:] = True
         amount = votes.sum() * self.stride / self.width
-        return Scan(softmax(logits), embeddings, line, column, votes, float(amount))
+        return Scan(scoring.softmax(logits), embeddings, line, column, votes, float(amount))
 
-    def _predict(self, patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def look(self, patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """float32 logits `[n, classes]` and embeddings `[n, embedding]` of uint8 patches `[n, width, height]`."""
         # Called, not `predict`ed, which would compile for seconds to save fractions of one.
         parts = [
             self._model(np.ascontiguousarray(patches[i : i + BATCH]), training=False)
@@ -130,6 +126,10 @@ class Recognizer:
             np.concatenate([keras.ops.convert_to_numpy(part[i]) for part in parts]).astype(np.float32)
             for i in (0, 1)
         )
+
+    def see(self, strips: Strips, stride: int, description: str) -> "Seen":
+        """Scans a split of a dataset, see the function of this name."""
+        return see(self._model, strips, stride, description)
 
     def answer(self, scan: Scan) -> Answer:
         """The vote of all windows that have ink; there must be one."""
@@ -180,27 +180,27 @@ class Seen:
     """What a network says of the lines of a split, over the windows that vote.
 
     Attributes:
-      probabilities: float64 `[lines, classes]`, sums over windows.
+      scan: sums over these windows.
       embeddings: float64 `[lines, embedding]`, sums too.
-      windows: float64 `[lines]`, how many.
-      amounts: float64 `[lines]`, of writing.
+      amounts: float64 `[lines]`, of writing, in window widths.
     """
 
-    probabilities: np.ndarray
+    scan: scoring.Scan
     embeddings: np.ndarray
-    windows: np.ndarray
     amounts: np.ndarray
 
     def pooled(self, pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Mean softmax float `[pieces, classes]` and amount of writing float `[pieces]` of some lines together each."""
         pieces = list(pieces)
-        sums = np.array([self.probabilities[piece].sum(axis=0) for piece in pieces])
-        counts = np.array([self.windows[piece].sum() for piece in pieces])
+        sums = np.array([self.scan.probabilities[piece].sum(axis=0) for piece in pieces])
+        counts = np.array([self.scan.windows[piece].sum() for piece in pieces])
         return sums / counts[:, None], np.array([self.amounts[piece].sum() for piece in pieces])
 
     def embedded(self, pieces: Iterable[np.ndarray]) -> np.ndarray:
         """Mean embeddings float `[pieces, embedding]`."""
-        return np.array([self.embeddings[piece].sum(axis=0) / self.windows[piece].sum() for piece in pieces])
+        return np.array(
+            [self.embeddings[piece].sum(axis=0) / self.scan.windows[piece].sum() for piece in pieces]
+        )
 
 
 def see(model: keras.Model, strips: Strips, stride: int, description: str) -> Seen:
@@ -215,26 +215,22 @@ def see(model: keras.Model, strips: Strips, stride: int, description: str) -> Se
     _, width, _ = model.input_shape
     batches, images = windows(strips, window_width=width, batch_size=BATCH, stride=stride)
     classes, size = (output.shape[-1] for output in model.outputs)
-    seen = Seen(
-        np.zeros([len(strips), classes]),
-        np.zeros([len(strips), size]),
-        np.zeros(len(strips)),
-        np.zeros(len(strips)),
-    )
+    votes, top1, top5 = (np.zeros(len(strips)) for _ in range(3))
+    probabilities, sums = np.zeros([len(strips), classes]), np.zeros([len(strips), size])
     first = 0
     for batch in progress_bar(batches, desc=description, unit=" batches", leave=False):
         image = images[first : first + len(batch)]
         first += len(batch)
-        logits, embeddings = (
-            np.asarray(part, np.float64)[: len(image)] for part in model.predict_on_batch(batch)
-        )
+        parts = model.predict_on_batch(batch)
+        logits, embeddings = (np.asarray(part, np.float64)[: len(image)] for part in parts)
+        ranks = scoring.rank_of_truth(logits, strips.labels[image])
         # A line without any window that has ink must be told by something.
         weight = np.where(has_ink(batch.numpy()[: len(image)]), 1.0, 1e-6)
-        np.add.at(seen.probabilities, image, softmax(logits) * weight[:, None])
-        np.add.at(seen.embeddings, image, embeddings * weight[:, None])
-        np.add.at(seen.windows, image, weight)
-    seen.amounts[:] = np.maximum(seen.windows, 1) * stride / width
-    return seen
+        np.add.at(probabilities, image, scoring.softmax(logits) * weight[:, None])
+        np.add.at(sums, image, embeddings * weight[:, None])
+        for total, amount in ((votes, weight), (top1, weight * (ranks < 1)), (top5, weight * (ranks < 5))):
+            np.add.at(total, image, amount)
+    return Seen(scoring.Scan(probabilities, votes, top1, top5), sums, np.maximum(votes, 1) * stride / width)
 
 
 def calibrate(model: keras.Model, strips: dict[str, Strips]) -> Calibration:

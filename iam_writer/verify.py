@@ -19,7 +19,9 @@ from iam_writer import programs
 from iam_writer.errors import CheckpointError, NoWritingError
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
-flags.DEFINE_bool("json", False, "Print one object: files, same, score, false_match, false_non_match, warning.")
+flags.DEFINE_bool(
+    "json", False, "Print one object: files, same, score, false_match, false_non_match, warning."
+)
 
 
 def main(argv: list[str]) -> None:
@@ -32,7 +34,9 @@ def main(argv: list[str]) -> None:
 def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
     calibration = programs.open_calibration(checkpoint)
     if not calibration.pairs.all():
-        raise CheckpointError(f"{checkpoint} saw no two forms of one writer in validation: it cannot compare hands.")
+        raise CheckpointError(
+            f"{checkpoint} saw no two forms of one writer in validation: it cannot compare hands."
+        )
     pages = programs.written(programs.read_pages(paths))
     if len(pages) < len(set(paths)):
         raise NoWritingError("There are no two hands to compare.")
@@ -49,7 +53,14 @@ def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
     false_match, false_non_match = calibration.pair_errors.tolist()
     if as_json:
         keys = ("files", "same", "score", "false_match", "false_non_match", "warning")
-        values = (paths, bool(same), round(score, 4), false_match, false_non_match, ". ".join(warnings) or None)
+        values = (
+            paths,
+            bool(same),
+            round(score, 4),
+            false_match,
+            false_non_match,
+            ". ".join(warnings) or None,
+        )
         print(json.dumps(dict(zip(keys, values, strict=True))))
     else:
         of_one, of_two = calibration.pairs.tolist()
