@@ -5,6 +5,7 @@ import collections
 import dataclasses
 import html
 import io
+import itertools
 import pathlib
 from collections.abc import Sequence
 
@@ -202,7 +203,7 @@ def _by_amount(evaluation: Evaluation) -> Figure:
     hit = probabilities.argmax(axis=1) == labels
     windows = evaluation.seen.scan.windows
     edges = np.unique(np.quantile(windows, np.linspace(0, 1, 7)))
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         last = high == edges[-1]
         of_bin = (windows >= low) & ((windows <= high) if last else (windows < high))
         if of_bin.any():
