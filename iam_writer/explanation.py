@@ -118,7 +118,12 @@ def _most_similar(
 
 
 def _side_by_side(page: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]], title: str) -> np.ndarray:
-    rows = [np.hstack([np.pad(patch, 6, constant_values=255) for patch in pair]) for pair in pairs]
+    # Each in a gray frame, apart from the others.
+    framed = [
+        [np.pad(np.pad(patch, 1, constant_values=190), 5, constant_values=255) for patch in pair]
+        for pair in pairs
+    ]
+    rows = [np.hstack(pair) for pair in framed]
     beside = np.repeat(np.vstack(rows)[..., None], 3, axis=2)
     # The patches are made as high together as the page.
     head = 40

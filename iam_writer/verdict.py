@@ -40,7 +40,9 @@ class Verdict:
         }
 
     def as_text(self) -> str:
-        headline = f"written by {self.writer}" if self.writer is not None else "none of the known writers"
+        headline = f"written by {self.writer}"
+        if self.writer is None:
+            headline = "none of the known writers; if it were one of them:"
         width = max(len(writer) for writer, _ in self.top5)
         rows = [f"{self.file}: {headline}"]
         rows += [f"  {writer:{width}} {p:6.1%}  {'▪' * round(20 * p)}".rstrip() for writer, p in self.top5]

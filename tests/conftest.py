@@ -1,8 +1,11 @@
 """Tiny data made by code."""
 
+import dataclasses
 import io
 import os
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -47,6 +50,50 @@ def iam_dir():
     if "IAM_DIR" not in os.environ:
         pytest.skip("IAM_DIR is not set: real IAM images are needed, and may not be redistributed")
     return pathlib.Path(os.environ["IAM_DIR"])
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The workdir of a small network that was trained to the end, and the data_dir of its dataset."""
+    from test_train import SETTINGS
+
+    from iam_writer import training
+
+    folder = tmp_path_factory.mktemp("trained")
+    settings = dataclasses.replace(
+        SETTINGS,
+        num_writers=5,
+        forms_per_writer=4,
+        lines_per_form=2,
+        patch_fraction=0.3,
+        epochs=3,
+        workdir=str(folder / "run"),
+        data_dir=str(folder / "tfds"),
+    )
+    training.run(settings)
+    return folder / "run", folder / "tfds"
+
+
+def run_module(name: str, *arguments) -> subprocess.CompletedProcess:
+    """Runs a program of the package as a person would. In a process of its own: programs have flags of one name."""
+    command = [sys.executable, "-m", f"iam_writer.{name}", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+WITHOUT_TENSORFLOW = """
+import runpy, sys
+class NoTensorFlow:
+    def find_spec(self, name, path=None, target=None):
+        assert name != 'tensorflow', 'TensorFlow was imported'
+sys.meta_path.insert(0, NoTensorFlow())
+runpy.run_module('iam_writer.' + sys.argv.pop(1), run_name='__main__')
+"""
+
+
+def run_without_tensorflow(name: str, *arguments) -> subprocess.CompletedProcess:
+    """The same where TensorFlow must not be needed: an assertion fails if it is imported."""
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, name, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def scribble(name: str, height: int = 20, width: int = 60) -> np.ndarray:

@@ -1,0 +1,88 @@
+"""recognizer.py: a small trained network at work."""
+
+import numpy as np
+import pytest
+
+from iam_writer import checkpoints, datasets, recognizer, scoring
+from iam_writer.errors import MissingDataError
+from iam_writer.pages import Page, TextLine
+
+
+@pytest.fixture(scope="module")
+def network(trained):
+    path = trained[0] / "best.keras"
+    return recognizer.Recognizer(path, checkpoints.read_calibration(path))
+
+
+@pytest.fixture(scope="module")
+def test_strips(network, trained):
+    return datasets.strips(network.run, "test", trained[1])
+
+
+def page_of(strips, lines, ink):
+    """The lines as if they had been found on a page whose ink has a median gray of so much."""
+    columns = strips.columns().numpy()
+    spans = zip(strips.first_column[:-1], strips.first_column[1:], strict=True)
+    images = [columns[a:b].T for a, b in spans]
+    return Page(
+        np.zeros((9, 9), np.uint8), 0.0, 1.0, ink, [TextLine(images[i], (0, 0, 9, 9)) for i in lines], []
+    )
+
+
+def test_a_page_of_lines_is_seen_as_the_same_lines_in_the_dataset(network, test_strips):
+    lines = np.array([0, 1, 2])
+    page = page_of(test_strips, lines, int(network.calibration.ink))
+    scan = network.scan(network.lay(page))
+    seen = network.see(test_strips, network.stride, "test")
+    pooled, amounts = seen.pooled([lines])
+    np.testing.assert_allclose(scan.probabilities[scan.votes].mean(axis=0), pooled[0], atol=1e-4)
+    np.testing.assert_allclose(network.embedding(scan), seen.embedded([lines])[0], rtol=1e-3, atol=1e-4)
+    assert scan.amount == pytest.approx(amounts[0])
+    answer = network.answer(scan)
+    assert answer.agreement == pytest.approx(pooled.max(), abs=1e-4)
+    assert answer.probabilities.sum() == pytest.approx(1)
+
+
+def test_ink_is_made_as_dark_as_in_training(network):
+    gray = np.tile(np.array([255, 155, 205], np.uint8), (network.height, 40))
+    laid = network.lay(Page(gray, 0.0, 1.0, 155, [TextLine(gray, (0, 0, 120, network.height))], []))[0]
+    ink = int(network.calibration.ink)
+    assert sorted(set(laid.ravel().tolist())) == pytest.approx([ink, (255 + ink) / 2, 255], abs=1)
+
+
+def test_windows_without_ink_do_not_vote(network, test_strips):
+    page = page_of(test_strips, [0], int(network.calibration.ink))
+    image = page.lines[0].image
+    wide = np.pad(image, ((0, 0), (0, 500)), constant_values=255)
+    page.lines[0] = TextLine(wide, (0, 0, 9, 9))
+    scan = network.scan(network.lay(page))
+    assert not scan.votes[scan.column >= image.shape[1]].any()
+    assert scan.votes.any()
+    white = network.scan([np.full((100, network.height), 255, np.uint8)])
+    assert white.votes.all()  # Something must be said.
+
+
+def test_accuracies_can_be_read_off(network, test_strips):
+    seen = network.see(test_strips, network.stride, "test")
+    result = scoring.accuracies(seen.scan, test_strips.labels, test_strips.groups)
+    assert result["lines"] == len(test_strips)
+    assert 0 <= result["patch_top1"] <= result["patch_top5"] <= 1
+    assert result["patch_top5"] == 1  # There are five writers.
+
+
+def test_pairs_of_two_forms_each_once():
+    hands = [np.eye(2)[[0, 1, 0]], np.eye(2)[[1]]]
+    found = recognizer._fit_pairs(hands, [np.array([0, 1, 0]), np.array([1])])
+    assert found["pairs"].tolist() == [2, 4]
+    assert found["pair_errors"].tolist() == [0, 0]
+
+
+def test_pairs_need_both_kinds():
+    assert recognizer._fit_pairs([np.eye(2), np.zeros([0, 2])], [np.array([0, 1]), np.zeros(0)]) == {}
+
+
+def test_a_dataset_that_is_not_there(network, tmp_path):
+    with pytest.raises(MissingDataError, match="--data_dir"):
+        datasets.strips(network.run, "train", tmp_path)
+    with pytest.raises(MissingDataError, match="not in"):
+        datasets.strips(network.run | {"fingerprint": "another"}, "train", tmp_path)
