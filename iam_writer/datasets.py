@@ -1,4 +1,4 @@
-"""Finds the prepared dataset that a checkpoint was trained on."""
+"""Finds prepared datasets: above all the one that a checkpoint was trained on."""
 
 import json
 import pathlib
@@ -7,6 +7,17 @@ import tensorflow_datasets as tfds
 
 from iam_writer.errors import MissingDataError
 from pipelines.strips import Strips, strips_of_split
+
+
+def prepared(name: str, data_dir: str | None) -> list[pathlib.Path]:
+    """The folders of a dataset such as 'iam_writer/top50' that are there.
+
+    Args:
+      name: as flags name it. Invented writers have many configs, and 'iam_writer/synthetic' stands for all of them.
+      data_dir: where TFDS keeps datasets, None for its own place.
+    """
+    pattern = name + "*" * name.endswith("/synthetic")
+    return sorted(path.parent for path in _folder(data_dir).glob(f"{pattern}/*/metadata.json"))
 
 
 def strips(run: dict, split: str, data_dir: str | None) -> Strips:
@@ -18,22 +29,22 @@ def strips(run: dict, split: str, data_dir: str | None) -> Strips:
       data_dir: where TFDS keeps datasets, None for its own place.
 
     Raises:
-      MissingDataError: it is not there, or one of its name was made from other files.
+      MissingDataError: it is not there, or what is there was made from other files.
     """
-    folder = pathlib.Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
-    # Invented writers have many configs, told apart by their fingerprints; and a dataset may have been made anew.
-    name = run["dataset"] + "*" * run["dataset"].endswith("/synthetic")
-    for metadata in sorted(folder.glob(f"{name}/*/metadata.json")):
-        if json.loads(metadata.read_text()).get("fingerprint") == run["fingerprint"]:
-            builder = tfds.builder_from_directory(metadata.parent)
-            return strips_of_split(
-                builder,
-                split,
-                height=run["patch_height"],
-                min_width=run["patch_width"],
-                label="writer",
-                group="form",
-            )
+    for folder in prepared(run["dataset"], data_dir):
+        if json.loads((folder / "metadata.json").read_text()).get("fingerprint") == run["fingerprint"]:
+            return open_strips(folder, split, run["patch_height"], run["patch_width"])
     raise MissingDataError(
-        f"the dataset {run['dataset']} that it was trained on is not in {folder}; name its place with --data_dir."
+        f"the dataset {run['dataset']} that it was trained on is not in {_folder(data_dir)}; name its place with "
+        "--data_dir."
     )
+
+
+def open_strips(folder: pathlib.Path, split: str, height: int, width: int) -> Strips:
+    """The strips of a split of a prepared dataset; made if they are not there."""
+    builder = tfds.builder_from_directory(folder)
+    return strips_of_split(builder, split, height=height, min_width=width, label="writer", group="form")
+
+
+def _folder(data_dir: str | None) -> pathlib.Path:
+    return pathlib.Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()

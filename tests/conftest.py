@@ -74,6 +74,29 @@ def trained(tmp_path_factory):
     return folder / "run", folder / "tfds"
 
 
+@pytest.fixture(scope="session")
+def form_images(trained, tmp_path_factory):
+    """Pages to ask about: the path of one for each test form of `trained`, in the writers' order."""
+    from iam_writer import checkpoints, datasets
+
+    run = checkpoints.read_state(trained[0] / "best.keras")["run"]
+    strips = datasets.strips(run, "test", trained[1])
+    columns, folder = strips.columns().numpy(), tmp_path_factory.mktemp("forms")
+    paths = []
+    for writer in range(5):
+        lines = [
+            np.repeat(np.repeat(columns[a:b].T, 2, axis=0), 2, axis=1)  # 32 rows are little for a scan.
+            for a, b, label in zip(strips.first_column, strips.first_column[1:], strips.labels, strict=False)
+            if label == writer
+        ]
+        page = np.full((100 + 120 * len(lines), 200 + max(line.shape[1] for line in lines)), 255, np.uint8)
+        for i, line in enumerate(lines):
+            page[60 + 120 * i : 60 + 120 * i + line.shape[0], 100 : 100 + line.shape[1]] = line
+        paths.append(folder / f"{writer}.png")
+        paths[-1].write_bytes(png(page))
+    return paths
+
+
 def run_module(name: str, *arguments) -> subprocess.CompletedProcess:
     """Runs a program of the package as a person would. In a process of its own: programs have flags of one name."""
     command = [sys.executable, "-m", f"iam_writer.{name}", *map(str, arguments)]
