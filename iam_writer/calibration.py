@@ -27,12 +27,13 @@ class Calibration:
     Attributes:
       temperature: float `[2]`, a and b above.
       amounts: float `[k]` ascending, amounts of writing.
-      thresholds: float `[k]`, the agreement that FALSE_REJECTION of known hands stay below at each amount.
+      thresholds: float `[k]`, the likeness that FALSE_REJECTION of known hands stay below at each amount.
       lines: int scalar, how many validation lines all this was fitted on.
       forms: int scalar, how many forms they lie on.
       ink: int scalar, median gray of the training lines' ink.
       mean: float `[embedding]`, of the training lines.
       projection: float `[embedding, dimensions]`, for which writers differ more than a writer's lines do.
+      hands: float `[classes, dimensions]`, the mean training form of each writer, as `embed` gives it.
       pair: float `[2]`, slope and offset of the log-odds that two forms are by one hand, given their cosine.
       pair_threshold: float scalar, the log-odds above which they are said to be.
       pair_errors: float `[2]`, false match and false non-match at that threshold.
@@ -48,6 +49,7 @@ class Calibration:
     ink: np.ndarray
     mean: np.ndarray
     projection: np.ndarray
+    hands: np.ndarray
     pair: np.ndarray
     pair_threshold: np.ndarray
     pair_errors: np.ndarray
@@ -59,7 +61,7 @@ class Calibration:
         return sharpened(pooled, np.exp(self.temperature @ _features(amounts)))
 
     def threshold(self, amount: float) -> float:
-        """The agreement below which so much writing is by nobody known."""
+        """The likeness below which so much writing is by nobody known."""
         return float(np.interp(np.log(amount), np.log(self.amounts), self.thresholds))
 
     def same_hand(self, cosine: np.ndarray) -> np.ndarray:
@@ -69,6 +71,17 @@ class Calibration:
     def embed(self, embedding: np.ndarray) -> np.ndarray:
         """Mean embeddings `[n, embedding]` → unit vectors `[n, dimensions]`, to be compared by cosine."""
         return unit((unit(embedding) - self.mean) @ self.projection)
+
+    def likeness(self, embeddings: np.ndarray, writers: np.ndarray) -> np.ndarray:
+        """How like the hands of the writers `[n]` that are said to have written them are mean embeddings `[n, embedding]`.
+
+        The network knows those it was trained on so well that their pages lie in one place; a stranger, of whom it must
+        say one of their names too, lies beside. That tells the two apart far better than how sure it is of the name.
+
+        Returns:
+          float `[n]`, cosines.
+        """
+        return (self.embed(embeddings) * self.hands[writers]).sum(axis=1)
 
     def to_bytes(self) -> bytes:
         file = io.BytesIO()
@@ -140,12 +153,12 @@ def pieces_of_forms(forms: np.ndarray, sizes: tuple[int, ...] = (1, 2, 4)) -> li
 
 
 def fit_thresholds(
-    agreements: list[np.ndarray], amounts: list[np.ndarray], rejection: float = FALSE_REJECTION
+    scores: list[np.ndarray], amounts: list[np.ndarray], rejection: float = FALSE_REJECTION
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The agreement that a share of known hands stays below, for each size of piece.
+    """The score that a share of known hands stays below, for each size of piece.
 
     Args:
-      agreements: for each size, float `[pieces]`, the largest mean softmax of each.
+      scores: for each size, float `[pieces]`.
       amounts: for each size, float `[pieces]`, of writing.
       rejection: the share.
 
@@ -153,9 +166,9 @@ def fit_thresholds(
       Ascending median amounts float `[sizes]`, and thresholds float `[sizes]`.
     """
     rows = sorted(
-        (float(np.median(amount)), float(np.quantile(agreement, rejection)))
-        for agreement, amount in zip(agreements, amounts, strict=True)
-        if len(agreement)
+        (float(np.median(amount)), float(np.quantile(score, rejection)))
+        for score, amount in zip(scores, amounts, strict=True)
+        if len(score)
     )
     return np.array([amount for amount, _ in rows]), np.array([threshold for _, threshold in rows])
 

@@ -3,7 +3,7 @@ r"""Says who wrote a page, or a line, of handwriting: the five likeliest writers
   python -m iam_writer.identify --checkpoint=runs/top50/best.keras page1.png page2.tif
 
 Images of any kind will do, dark ink on light paper, at 300 dpi or so. Probabilities are calibrated on validation pages.
-"None of the known writers" is said of hands that agree with no writer as well as 95 % of the known ones' pages do.
+"None of the known writers" is said of hands less like that of the likeliest writer than 95 % of the known ones' pages.
 With --gallery the writers are those enrolled with iam_writer.enroll instead.
 
 Exit status: 0 each file has a writer; 2 some are by none of the known writers; 1 a flag is wrong, or a file cannot be
@@ -73,7 +73,7 @@ def _identify(
 
                 note = explanation.draw(explain, network, page, scan, verdict, data_dir)
                 print(f"{explain} shows why. {note}", file=sys.stderr)
-    if len(pages) < len(paths):
+    if len(pages) < len(found):
         return 1
     return 0 if all(verdict.writer is not None for verdict in verdicts) else 2
 

@@ -262,14 +262,16 @@ def without_rulings(ink: np.ndarray) -> np.ndarray:
 
 def _without_horizontal_rulings(ink: np.ndarray) -> np.ndarray:
     width = ink.shape[1]
-    run = max(60, width // 15)
+    run = max(60, width // 15) | 1
     if width < 4 * run:  # A word or two: a long stroke is a letter's.
         return ink
     # Noise makes gaps. Then what is a long run of ink, and of these, what goes on over a third of the page.
     closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
-    runs = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
+    runs = _dilate_row(_erode_row(closed, run), run)
+    if not runs.any():
+        return ink
     thick = max(3, width // 250)
-    joined = cv2.morphologyEx(runs, cv2.MORPH_CLOSE, np.ones((3, 2 * run + 1), np.uint8))
+    joined = _erode_row(_dilate_row(cv2.dilate(runs, np.ones((3, 1), np.uint8)), 2 * run + 1), 2 * run + 1)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
     across = np.zeros(count, np.uint8)
     across[1:] = stats[1:, cv2.CC_STAT_WIDTH] >= width / 3
@@ -281,6 +283,19 @@ def _without_horizontal_rulings(ink: np.ndarray) -> np.ndarray:
     # A stroke that crosses has ink above and below.
     bridged = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((2 * thick + 1, 1), np.uint8))
     return rest | (bridged & ink)
+
+
+def _dilate_row(ink: np.ndarray, length: int) -> np.ndarray:
+    """Dilates along rows. By sums, which take the same time for any length, unlike cv2.dilate."""
+    return (_row_sums(ink, length) > 0).astype(np.uint8)
+
+
+def _erode_row(ink: np.ndarray, length: int) -> np.ndarray:
+    return (_row_sums(ink, length) == length).astype(np.uint8)
+
+
+def _row_sums(ink: np.ndarray, length: int) -> np.ndarray:
+    return cv2.boxFilter(ink, cv2.CV_32F, (length, 1), normalize=False, borderType=cv2.BORDER_REPLICATE)
 
 
 def letter_height(ink: np.ndarray) -> float:

@@ -57,17 +57,17 @@ class Answer:
 
     Attributes:
       probabilities: float64 `[classes]`, calibrated, given that it is one of the known writers.
-      agreement: the largest mean softmax, which hands that are not known seldom reach.
+      likeness: with the hand of the likeliest of them.
       threshold: below it the hand is taken for an unknown one.
     """
 
     probabilities: np.ndarray
-    agreement: float
+    likeness: float
     threshold: float
 
     @property
     def known(self) -> bool:
-        return self.agreement >= self.threshold
+        return self.likeness >= self.threshold
 
 
 class Recognizer:
@@ -135,7 +135,8 @@ class Recognizer:
         """The vote of all windows that have ink; there must be one."""
         pooled = scan.probabilities[scan.votes].mean(axis=0, dtype=np.float64)
         probabilities = self.calibration.probabilities(pooled[None], np.array([scan.amount]))[0]
-        return Answer(probabilities, float(pooled.max()), self.calibration.threshold(scan.amount))
+        likeness = self.calibration.likeness(self.embedding(scan)[None], pooled.argmax(keepdims=True))
+        return Answer(probabilities, float(likeness[0]), self.calibration.threshold(scan.amount))
 
     def embedding(self, scan: Scan) -> np.ndarray:
         """The mean embedding of the windows that have ink; float64 `[embedding]`."""
@@ -246,51 +247,89 @@ def calibrate(model: keras.Model, strips: dict[str, Strips]) -> Calibration:
     known = see(model, train, width, "calibrating: training lines")
     seen = see(model, validation, stride(width), "calibrating: validation lines")
 
-    sizes = calibrations.pieces_of_forms(validation.groups)
-    pooled, amounts = zip(*(seen.pooled(size) for size in sizes if size), strict=True)
-    labels = [validation.labels[[piece[0] for piece in size]] for size in sizes if size]
-    temperature = calibrations.fit_temperature(*map(np.concatenate, (pooled, amounts, labels)))
-    knots, thresholds = calibrations.fit_thresholds([p.max(axis=1) for p in pooled], list(amounts))
-
+    sizes = [size for size in calibrations.pieces_of_forms(validation.groups) if size]
+    pooled, amounts = zip(*map(seen.pooled, sizes), strict=True)
+    labels = [validation.labels[[piece[0] for piece in size]] for size in sizes]
+    train_forms = calibrations.pieces_of_forms(train.groups, ())[-1]
+    form_labels = train.labels[[form[0] for form in train_forms]]
     lines = calibrations.unit(known.embedded(np.arange(len(train))[:, None]))
     mean, projection = calibrations.fit_projection(lines, train.labels)
-    half = Calibration(
-        temperature=temperature,
-        amounts=knots,
-        thresholds=thresholds,
+
+    form_hands = calibrations.unit((calibrations.unit(known.embedded(train_forms)) - mean) @ projection)
+    hands = [form_hands[form_labels == writer].sum(axis=0) for writer in range(pooled[0].shape[1])]
+    found = Calibration(
+        temperature=calibrations.fit_temperature(*map(np.concatenate, (pooled, amounts, labels))),
+        amounts=np.ones(1),
+        thresholds=np.zeros(1),
         lines=np.array(len(validation)),
         forms=np.array(len(sizes[-1])),
         ink=np.array(median_ink(train)),
         mean=mean,
         projection=projection,
+        hands=calibrations.unit(np.array(hands)),
         pair=np.zeros(2),
         pair_threshold=np.array(0.0),
         pair_errors=np.ones(2),
         pairs=np.zeros(2, int),
         form_amount=np.array(np.median(amounts[-1])),
     )
-    train_forms = calibrations.pieces_of_forms(train.groups, ())[-1]
-    hands = [half.embed(seen.embedded(sizes[-1])), half.embed(known.embedded(train_forms))]
-    writers = [labels[-1], train.labels[[form[0] for form in train_forms]]]
-    return dataclasses.replace(half, **_fit_pairs(hands, writers))
+    likeness = [
+        found.likeness(seen.embedded(size), p.argmax(axis=1)) for size, p in zip(sizes, pooled, strict=True)
+    ]
+    knots, thresholds = calibrations.fit_thresholds(likeness, list(amounts))
+    pairs = fit_pairs(
+        (lines, train.labels),
+        (seen.embedded(sizes[-1]), labels[-1]),
+        (known.embedded(train_forms), form_labels),
+    )
+    return dataclasses.replace(found, amounts=knots, thresholds=thresholds, **pairs)
 
 
-def _fit_pairs(hands: list[np.ndarray], writers: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """What pairs of a validation form and another one, of validation or training, teach of telling two hands apart."""
-    count = len(writers[0])
-    cosines = hands[0] @ np.concatenate(hands).T
-    same = writers[0][:, None] == np.concatenate(writers)[None]
-    each_once = np.tri(*cosines.shape, k=0) == 0  # Of two validation forms, one order; and none with itself.
-    scores, same = cosines[each_once], same[each_once]
-    if not count or same.all() or not same.any():
+Labelled = tuple[np.ndarray, np.ndarray]
+"""Mean embeddings float `[n, embedding]`, and whose they are, int `[n]`."""
+
+
+def fit_pairs(lines: Labelled, forms: Labelled, others: Labelled, folds: int = 2) -> dict[str, np.ndarray]:
+    """What pairs of a form and another one teach of telling two hands apart.
+
+    The projection is learnt from some of the writers, and the pairs are those of the others: with one learnt from
+    themselves there would be hardly an error among them, and many among strangers.
+
+    Args:
+      lines: of training, to learn projections from.
+      forms: of validation; each is a partner in every pair.
+      others: forms of training; the other partner is one of these, or of validation.
+      folds: into so many parts the writers are divided.
+
+    Returns:
+      The fields of Calibration that begin with `pair`; none of them if there are no pairs of both kinds.
+    """
+    scores, same = [], []
+    for fold in range(folds):
+        kept = lines[1] % folds != fold
+        if len(np.unique(lines[1][kept])) < 2:
+            continue
+        mean, projection = calibrations.fit_projection(lines[0][kept], lines[1][kept])
+        hands, writers = [], []
+        for embeddings, labels in (forms, others):
+            of_fold = labels % folds == fold
+            hands.append(calibrations.unit((calibrations.unit(embeddings[of_fold]) - mean) @ projection))
+            writers.append(labels[of_fold])
+        cosines = hands[0] @ np.concatenate(hands).T
+        each_once = np.tri(*cosines.shape) == 0  # Of two validation forms, one order; and none with itself.
+        scores.append(cosines[each_once])
+        same.append((writers[0][:, None] == np.concatenate(writers)[None])[each_once])
+    score, is_same = (np.concatenate([*parts, np.zeros(0)]) for parts in (scores, same))
+    is_same = is_same.astype(bool)
+    if is_same.all() or not is_same.any():
         return {}
-    pair = calibrations.fit_logistic(scores, same)
-    threshold, *errors = calibrations.equal_error(scores * pair[0] + pair[1], same)
+    pair = calibrations.fit_logistic(score, is_same)
+    threshold, *errors = calibrations.equal_error(score * pair[0] + pair[1], is_same)
     return {
         "pair": pair,
         "pair_threshold": np.array(threshold),
         "pair_errors": np.array(errors),
-        "pairs": np.array([same.sum(), (~same).sum()]),
+        "pairs": np.array([is_same.sum(), (~is_same).sum()]),
     }
 
 

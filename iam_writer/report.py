@@ -52,11 +52,13 @@ class Evaluation:
     result: dict[str, float]
     about: str
 
-    def judged(self, pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Of lines taken together: calibrated float `[pieces, classes]`, labels, amounts, and agreements `[pieces]`."""
+    def judged(self, pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of lines taken together: calibrated float `[pieces, classes]`, labels, and which are accepted, bool `[pieces]`."""
         pooled, amounts = self.seen.pooled(pieces)
         labels = self.strips.labels[[piece[0] for piece in pieces]]
-        return self.calibration.probabilities(pooled, amounts), labels, amounts, pooled.max(axis=1)
+        likeness = self.calibration.likeness(self.seen.embedded(pieces), pooled.argmax(axis=1))
+        accepted = likeness >= [self.calibration.threshold(amount) for amount in amounts]
+        return self.calibration.probabilities(pooled, amounts), labels, accepted
 
 
 def summary(evaluation: Evaluation) -> dict[str, float]:
@@ -64,11 +66,10 @@ def summary(evaluation: Evaluation) -> dict[str, float]:
     pieces = calibrations.pieces_of_forms(evaluation.strips.groups, (1,))
     found = {}
     for level, piece in zip(("line", "form"), pieces, strict=True):
-        probabilities, labels, amounts, agreement = evaluation.judged(piece)
+        probabilities, labels, accepted = evaluation.judged(piece)
         right = probabilities.argmax(axis=1) == labels
         found[f"{level}_calibration_error"] = calibrations.calibration_error(probabilities.max(axis=1), right)
-        thresholds = np.array([evaluation.calibration.threshold(amount) for amount in amounts])
-        found[f"{level}_accepted"] = float((agreement >= thresholds).mean())
+        found[f"{level}_accepted"] = float(accepted.mean())
     return found
 
 
@@ -181,7 +182,7 @@ def _calibration(evaluation: Evaluation) -> Figure:
     figure, axes = _figure(7, 3.6, ncols=2, sharey=True)
     pieces = calibrations.pieces_of_forms(evaluation.strips.groups, (1,))
     for one, level, piece in zip(axes, ("lines", "forms"), pieces, strict=True):
-        probabilities, labels, _, _ = evaluation.judged(piece)
+        probabilities, labels, _ = evaluation.judged(piece)
         first, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
         one.plot([0, 1], [0, 1], color=FAINT, linewidth=1, zorder=0)
         for share, sure, hits in calibrations.reliability(first, right):
@@ -199,7 +200,7 @@ def _calibration(evaluation: Evaluation) -> Figure:
 def _by_amount(evaluation: Evaluation) -> Figure:
     figure, (left, right) = _figure(7, 3.4, ncols=2, sharey=True)
     lines = [np.array([i]) for i in range(len(evaluation.strips))]
-    probabilities, labels, _, _ = evaluation.judged(lines)
+    probabilities, labels, _ = evaluation.judged(lines)
     hit = probabilities.argmax(axis=1) == labels
     windows = evaluation.seen.scan.windows
     edges = np.unique(np.quantile(windows, np.linspace(0, 1, 7)))
@@ -215,7 +216,7 @@ def _by_amount(evaluation: Evaluation) -> Figure:
         sizes, calibrations.pieces_of_forms(evaluation.strips.groups, sizes), strict=False
     ):
         if pieces:
-            probabilities, labels, _, _ = evaluation.judged(pieces)
+            probabilities, labels, _ = evaluation.judged(pieces)
             _point(right, size, probabilities.argmax(axis=1) == labels)
     right.set_xlabel("lines taken together")
     left.set_ylim(0, 1.03)
@@ -230,7 +231,7 @@ def _point(axes, x: float, hit: np.ndarray) -> None:
 
 def _of_lines(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
     """For each line, the writer named first and the calibrated probability of that."""
-    probabilities, _, _, _ = evaluation.judged([np.array([i]) for i in range(len(evaluation.strips))])
+    probabilities, _, _ = evaluation.judged([np.array([i]) for i in range(len(evaluation.strips))])
     return probabilities.argmax(axis=1), probabilities.max(axis=1)
 
 

@@ -2,9 +2,9 @@ r"""Says whether two pages are by the same hand, and how often such an answer is
 
   python -m iam_writer.verify --checkpoint=best.keras letter1.png letter2.png
 
-The score is the probability that one hand wrote both, if before looking one and two were as likely. The error rates are
-those of pairs of forms of which one or both are of validation, by the writers of the training; other people's hands are
-harder.
+The score is the probability that one hand wrote both, if before looking one and two were as likely. The border and the
+error rates are from pairs of a validation form and another one, with writers whom this step had not seen before, though
+the network had.
 
 Exit status: 0 the same hand; 2 two hands; 1 a flag is wrong, or a file cannot be read or has no handwriting; 130 stopped.
 """

@@ -65,6 +65,12 @@ def test_pieces_of_forms():
     ]
 
 
+def test_likeness_is_with_the_writer_that_is_named():
+    known = made(hands=np.array([[1.0, 0.0], [0.6, 0.8]]))
+    found = known.likeness(np.array([[0.0, 3.0], [0.0, 3.0], [2.0, 0.0]]), np.array([0, 1, 0]))
+    np.testing.assert_allclose(found, [0, 0.8, 1])
+
+
 def test_thresholds_reject_the_share_that_is_asked_for():
     agreement = np.linspace(0, 1, 101)
     amounts, thresholds = calibration.fit_thresholds(

@@ -113,7 +113,7 @@ def test_a_checkpoint_that_is_not_calibrated_is_refused(trained):
 
 @pytest.mark.parametrize("program", ["identify", "enroll", "verify", "evaluate"])
 def test_help_fits_a_screen_and_shows_an_example(program):
-    done = run_without_tensorflow(program, "--help")
+    done = run_module(program, "--help")
     assert len(done.stdout.splitlines()) <= 40
     assert f"python -m iam_writer.{program} --checkpoint=" in done.stdout
     assert "Exit status: 0" in done.stdout

@@ -39,7 +39,8 @@ def test_a_page_of_lines_is_seen_as_the_same_lines_in_the_dataset(network, test_
     np.testing.assert_allclose(network.embedding(scan), seen.embedded([lines])[0], rtol=1e-3, atol=1e-4)
     assert scan.amount == pytest.approx(amounts[0])
     answer = network.answer(scan)
-    assert answer.agreement == pytest.approx(pooled.max(), abs=1e-4)
+    likeness = network.calibration.likeness(seen.embedded([lines]), pooled.argmax(axis=1))
+    assert answer.likeness == pytest.approx(likeness[0], abs=1e-3)
     assert answer.probabilities.sum() == pytest.approx(1)
 
 
@@ -70,15 +71,26 @@ def test_accuracies_can_be_read_off(network, test_strips):
     assert result["patch_top5"] == 1  # There are five writers.
 
 
-def test_pairs_of_two_forms_each_once():
-    hands = [np.eye(2)[[0, 1, 0]], np.eye(2)[[1]]]
-    found = recognizer._fit_pairs(hands, [np.array([0, 1, 0]), np.array([1])])
-    assert found["pairs"].tolist() == [2, 4]
-    assert found["pair_errors"].tolist() == [0, 0]
+def test_pairs_are_of_one_fold_and_each_comes_once():
+    # Writers 0 and 2 make one fold, 1 and 3 the other. Lines differ by writer in one direction each.
+    random = np.random.default_rng(0)
+
+    def of(labels):
+        labels = np.array(labels)
+        return np.eye(4)[labels] + random.normal(0, 0.01, (len(labels), 4)), labels
+
+    found = recognizer.fit_pairs(of([0, 1, 2, 3] * 5), of([0, 0, 1, 2, 3]), of([0, 1]))
+    # Fold 0: validation 0, 0, 2 and training 0: 0-0, 0-t, 0-t are of one hand; 0-2, 0-2, 2-t of two.
+    # Fold 1: validation 1, 3 and training 1: 1-t; and 1-3, 3-t.
+    assert found["pairs"].tolist() == [4, 5]
+    assert found["pair"][0] > 0
 
 
 def test_pairs_need_both_kinds():
-    assert recognizer._fit_pairs([np.eye(2), np.zeros([0, 2])], [np.array([0, 1]), np.zeros(0)]) == {}
+    lines = np.eye(4).repeat(3, axis=0), np.arange(4).repeat(3)
+    nothing = np.zeros([0, 4]), np.zeros(0, int)
+    assert recognizer.fit_pairs(lines, (np.eye(4), np.arange(4)), nothing) == {}
+    assert recognizer.fit_pairs(lines, nothing, nothing) == {}
 
 
 def test_a_dataset_that_is_not_there(network, tmp_path):
