@@ -14,10 +14,12 @@ import sys
 
 from absl import app, flags
 
-from iam_writer import programs
+from iam_writer import data_flags, programs
 
-flags.adopt_module_key_flags(programs)
-flags.DEFINE_enum("dataset", "iam_writer/synthetic", programs.DATASETS, "What to train on, as TFDS names it.")
+flags.adopt_module_key_flags(data_flags)
+flags.DEFINE_enum(
+    "dataset", "iam_writer/synthetic", data_flags.DATASETS, "What to train on, as TFDS names it."
+)
 flags.DEFINE_integer("processes", None, "Images read at once. Default: as many as there are cores.", 1)
 flags.DEFINE_string("workdir", "runs/svm", "Where the result goes.")
 
@@ -25,8 +27,8 @@ flags.DEFINE_string("workdir", "runs/svm", "Where the result goes.")
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
-    if not all(importlib.util.find_spec(name) for name in ("cv2", "sklearn")):
-        sys.exit("OpenCV and scikit-learn are needed: pip install '.[baseline]'")
+    if not all(importlib.util.find_spec(name) for name in ("sklearn",)):
+        sys.exit("scikit-learn is needed: pip install '.[baseline]'")
     programs.set_up_logging()
     from iam_writer import scoring, svm  # TensorFlow takes seconds to load; a wrong flag is told before.
 

@@ -41,7 +41,15 @@ class OtherRunError(InputError):
 
 
 class CheckpointError(InputError):
-    """A checkpoint is not there, or is none of ours."""
+    """A checkpoint is missing, is none of ours, or is not calibrated."""
+
+
+class GalleryError(InputError):
+    """A gallery is missing, damaged, or was made with another checkpoint."""
+
+
+class NoWritingError(InputError):
+    """There is no handwriting where some is needed."""
 
 
 class DivergedError(InputError):

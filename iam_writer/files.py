@@ -1,10 +1,19 @@
 """Files that are whole or absent. No TensorFlow."""
 
+import os
 import pathlib
 
 
-def write_beside(path: pathlib.Path, text: str) -> None:
-    """Writes a file so that it is whole or absent."""
+def write_beside(path: str | os.PathLike, data: bytes | str) -> None:
+    """Writes a file beside its place, then renames it.
+
+    Raises:
+      OSError: it cannot be written; what was at `path` is untouched, and nothing is left beside it.
+    """
+    path = pathlib.Path(path)
     beside = path.with_name(f".{path.name}.incomplete")
-    beside.write_text(text)
-    beside.replace(path)
+    try:
+        beside.write_bytes(data.encode() if isinstance(data, str) else data)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

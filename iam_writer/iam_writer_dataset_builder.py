@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import pathlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -292,6 +293,8 @@ def prepare(
     def new_builder() -> Builder:
         return Builder(config=config, data_dir=data_dir, max_bad_images=max_bad_images)
 
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
     builder = new_builder()
     download_dir = pathlib.Path(builder.data_path).parents[2] / "downloads"
     mode = tfds.GenerateMode.REUSE_DATASET_IF_EXISTS

@@ -1,43 +1,29 @@
-"""What the programs have in common: the flags that say where data lies, what they log, and how they end.
-
-A program makes these flags its own with `flags.adopt_module_key_flags(programs)`.
-"""
+"""What the programs have in common: what they log, and how they end."""
 
 import contextlib
 import errno
 import logging
 import os
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 
-import tensorflow_datasets as tfds
 from absl import flags
 from absl import logging as absl_logging
+from PIL import Image
 
 from iam_writer.errors import InputError
-from iam_writer.iam_writer_dataset_builder import Builder
-
-DATASETS = tuple(f"iam_writer/{config.name}" for config in Builder.BUILDER_CONFIGS)
-
-flags.DEFINE_string(
-    "manual_dir",
-    None,
-    "Where the handwriting lies: IAM's files, or <writer>/<form>-<line>.png for iam_writer/folder.",
-)
-flags.DEFINE_string("data_dir", None, "Where TFDS keeps datasets. Default: ~/tensorflow_datasets.")
-flags.DEFINE_float("max_bad_images", 0.01, "Share of images that may be unreadable.", 0, 1)
 
 
 def set_up_logging() -> None:
     """Shows this project's messages, and of its libraries' only warnings."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Readers refuse such images.
     if not flags.FLAGS["verbosity"].present:
         absl_logging.set_verbosity(absl_logging.WARNING)
     absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
     for package in ("iam_writer", "pipelines"):
         logging.getLogger(package).setLevel(logging.INFO)
-    if not sys.stderr.isatty():
-        tfds.disable_progress_bar()
 
 
 @contextlib.contextmanager
@@ -50,11 +36,20 @@ def plain_endings() -> Iterator[None]:
     except InputError as error:
         sys.exit(_say(error, 1))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            sys.exit(_say(f"{error}. Free some space and run again; nothing half-written was kept.", 1))
+        if error.filename is None:
             raise
-        sys.exit(_say(f"{error}. Free some space and run again; nothing half-written was kept.", 1))
+        sys.exit(_say(f"{error.filename} cannot be used: {error.strerror}.", 1))
+
+
+def run(program: Callable[[], int]) -> None:
+    """Exits with the status that a program returns, or as `plain_endings` does."""
+    set_up_logging()
+    with plain_endings():
+        sys.exit(program())
 
 
 def _say(message: object, status: int) -> int:
-    print(f"\n{message}" if str(message) else "\nStopped.", file=sys.stderr)
+    print(message if str(message) else "\nStopped.", file=sys.stderr)
     return status

@@ -12,10 +12,10 @@ import os
 
 from absl import app, flags
 
-from iam_writer import programs
+from iam_writer import data_flags, programs
 from iam_writer.settings import COMBINATIONS
 
-flags.adopt_module_key_flags(programs)
+flags.adopt_module_key_flags(data_flags)
 flags.DEFINE_string("checkpoint", None, "The network: best.keras of a run.", required=True)
 flags.DEFINE_enum("split", "test", ["validation", "test"], "Whose lines. Choose by validation, report test.")
 flags.DEFINE_integer("window_stride", 8, "Columns from a window to the next; 1: all.", 1)

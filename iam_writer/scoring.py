@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-INK = 192
-"""A window without any pixel darker than this is blank."""
+DARK, LEAST_INK = 128, 0.01
+"""A window of whose pixels a smaller share is darker than this is blank: the gap between two words is nobody's."""
 
 LOWEST = 1e-7
 """Of a probability before its logarithm is taken: a window that is sure, and wrong, must not decide alone."""
@@ -80,20 +80,25 @@ def scan(
         first += len(batch)
         batch = np.asarray(batch)
         logits = np.asarray(predict(batch), np.float32)[: len(image)]  # The last batch was filled up.
-        has_ink = (batch < INK).any(axis=(1, 2))[: len(image)]
+        votes_now = has_ink(batch)[: len(image)]
         says = softmax(logits)
         if combine == "log_probabilities":
             says = np.log(np.maximum(says, LOWEST))
         ranks = rank_of_truth(logits, labels[image])
-        np.add.at(scores, image[has_ink], says[has_ink])
-        np.add.at(of_blank, image[~has_ink], says[~has_ink])
-        np.add.at(votes, image, has_ink)
+        np.add.at(scores, image[votes_now], says[votes_now])
+        np.add.at(of_blank, image[~votes_now], says[~votes_now])
+        np.add.at(votes, image, votes_now)
         np.add.at(count, image, 1)
         np.add.at(top1, image, ranks < 1)
         np.add.at(top5, image, ranks < 5)
     blank = votes == 0
     scores[blank], votes[blank] = of_blank[blank], count[blank]
     return Scan(scores, votes, blank, count, top1, top5, combine)
+
+
+def has_ink(windows: np.ndarray) -> np.ndarray:
+    """Which of uint8 windows `[n, width, height]` may vote; bool `[n]`."""
+    return (windows < DARK).mean(axis=(1, 2)) >= LEAST_INK
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ import re
 
 from absl import app, flags
 
-from iam_writer import programs
+from iam_writer import data_flags, programs
 from iam_writer.settings import (
     AUGMENTATIONS,
     COMBINATIONS,
@@ -32,8 +32,10 @@ from iam_writer.settings import (
     Settings,
 )
 
-flags.adopt_module_key_flags(programs)
-flags.DEFINE_enum("dataset", "iam_writer/synthetic", programs.DATASETS, "What to train on, as TFDS names it.")
+flags.adopt_module_key_flags(data_flags)
+flags.DEFINE_enum(
+    "dataset", "iam_writer/synthetic", data_flags.DATASETS, "What to train on, as TFDS names it."
+)
 
 flags.DEFINE_integer("num_writers", 50, "iam_writer/synthetic: how many writers to invent.", 2)
 flags.DEFINE_integer("forms_per_writer", 6, "iam_writer/synthetic: pages each of them writes.", 3)

@@ -18,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from iam_writer import checkpoints, scoring
+from iam_writer import checkpoints, recognizer, scoring
+from iam_writer.datasets import line_strips
 from iam_writer.devices import gpus, on_jax
 from iam_writer.errors import DivergedError, FlagError, ServiceError
 from iam_writer.files import write_beside
@@ -31,7 +32,7 @@ from pipelines.data_service import service_patches
 from pipelines.patch_order import number_of_positions
 from pipelines.patches import gather_columns, patches, start_columns
 from pipelines.progress import progress_bar
-from pipelines.strips import Strips, strips_of_split
+from pipelines.strips import Strips
 from pipelines.windows import windows
 
 log = logging.getLogger(__name__)
@@ -153,9 +154,11 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
         )
         for split in ("validation", "test")
     }
+    calibration = recognizer.calibrate(model, data.strips)
     minutes = (time.monotonic() - began) / 60
     summary = {"minutes": minutes} | _summary(settings, data, progress, precision, results)
     if chief:
+        checkpoints.add_calibration(workdir / BEST, calibration)
         write_beside(workdir / "result.json", json.dumps(summary, indent=2) + "\n")
     return results
 
@@ -299,16 +302,7 @@ def load(settings: Settings) -> Data:
         max_bad_images=settings.max_bad_images,
     )
     strips = {
-        split: strips_of_split(
-            builder,
-            split,
-            height=settings.patch_height,
-            min_width=settings.patch_width,
-            # So that a network knows hands, not scanners: see `robustness.py` for what that is worth.
-            black_on_white=True,
-            label="writer",
-            group="form",
-        )
+        split: line_strips(builder, split, settings.patch_height, settings.patch_width)
         for split in ("train", "validation", "test")
     }
     metadata = builder.info.metadata
@@ -371,8 +365,7 @@ def evaluate(
     batches, images = windows(strips, window_width=width, batch_size=WINDOW_BATCH, stride=stride)
     progress = progress_bar(batches, desc=f"scanning {description}", unit=" batches", leave=False)
     scanned = scoring.scan(model.predict_on_batch, progress, images, strips.labels, classes, combine)
-    widths = np.diff(strips.first_column) / strips.height
-    return scoring.accuracies(scanned, strips.labels, strips.groups, widths)
+    return scoring.accuracies(scanned, strips.labels, strips.groups, strips.widths)
 
 
 def gathered(starts: tf.data.Dataset, strips: Strips, patch_width: int) -> Iterator:

@@ -89,6 +89,11 @@ class Strips:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def widths(self) -> np.ndarray:
+        """float64 `[images]`, in multiples of their height."""
+        return np.diff(self.first_column) / self.height
+
     def columns(self) -> tf.Tensor:
         """uint8 `[columns, height]`, mapped from the file: takes no time, and all processes share one copy.
 

@@ -1,8 +1,11 @@
 """Tiny data made by code."""
 
+import dataclasses
 import io
 import os
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -47,6 +50,73 @@ def iam_dir():
     if "IAM_DIR" not in os.environ:
         pytest.skip("IAM_DIR is not set: real IAM images are needed, and may not be redistributed")
     return pathlib.Path(os.environ["IAM_DIR"])
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The workdir of a small network that was trained to the end, and the data_dir of its dataset."""
+    from test_train import SETTINGS
+
+    from iam_writer import training
+
+    folder = tmp_path_factory.mktemp("trained")
+    settings = dataclasses.replace(
+        SETTINGS,
+        num_writers=5,
+        forms_per_writer=4,
+        lines_per_form=2,
+        patch_fraction=0.3,
+        epochs=3,
+        workdir=str(folder / "run"),
+        data_dir=str(folder / "tfds"),
+    )
+    training.run(settings)
+    return folder / "run", folder / "tfds"
+
+
+@pytest.fixture(scope="session")
+def form_images(trained, tmp_path_factory):
+    """Pages to ask about: the path of one for each test form of `trained`, in the writers' order."""
+    from iam_writer import checkpoints, datasets
+
+    run = checkpoints.read_state(trained[0] / "best.keras")["run"]
+    strips = datasets.strips(run, "test", trained[1])
+    columns, folder = strips.columns().numpy(), tmp_path_factory.mktemp("forms")
+    paths = []
+    for writer in range(5):
+        lines = [
+            np.repeat(np.repeat(columns[a:b].T, 2, axis=0), 2, axis=1)  # 32 rows are little for a scan.
+            for a, b, label in zip(strips.first_column, strips.first_column[1:], strips.labels, strict=False)
+            if label == writer
+        ]
+        page = np.full((100 + 120 * len(lines), 200 + max(line.shape[1] for line in lines)), 255, np.uint8)
+        for i, line in enumerate(lines):
+            page[60 + 120 * i : 60 + 120 * i + line.shape[0], 100 : 100 + line.shape[1]] = line
+        paths.append(folder / f"{writer}.png")
+        paths[-1].write_bytes(png(page))
+    return paths
+
+
+def run_module(name: str, *arguments) -> subprocess.CompletedProcess:
+    """Runs a program of the package as a person would. In a process of its own: programs have flags of one name."""
+    command = [sys.executable, "-m", f"iam_writer.{name}", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+WITHOUT_TENSORFLOW = """
+import runpy, sys
+class NoTensorFlow:
+    def find_spec(self, name, path=None, target=None):
+        assert name != 'tensorflow', 'TensorFlow was imported'
+sys.meta_path.insert(0, NoTensorFlow())
+runpy.run_module('iam_writer.' + sys.argv.pop(1), run_name='__main__')
+"""
+
+
+def run_without_tensorflow(name: str, *arguments) -> subprocess.CompletedProcess:
+    """The same where TensorFlow must not be needed: an assertion fails if it is imported."""
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, name, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def scribble(name: str, height: int = 20, width: int = 60) -> np.ndarray:

@@ -1,0 +1,271 @@
+"""How sure to be: from what windows say to honest probabilities, and when to say "nobody I know". Pure functions.
+
+The mean softmax of many windows is too timid: fifty windows that agree by halves are surer than one. So it is
+sharpened by a temperature that falls with the amount of writing, `T = exp(a + b log amount)`, both numbers fitted on
+validation lines, forms, and pieces of forms between them (temperature scaling: Guo et al. 2017, arXiv 1706.04599).
+The amount is counted in window widths of text, whatever the stride of the scan.
+"""
+
+import dataclasses
+import io
+import itertools
+import zipfile
+
+import numpy as np
+
+FALSE_REJECTION = 0.05
+"""Share of known hands that may be told to be unknown."""
+
+FEW_FORMS = 30
+"""Validation forms below which the probabilities are a guess: a share is then known to ten per cent at best."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What validation has taught about a network's answers. All arrays, so that one npz file holds it.
+
+    Attributes:
+      temperature: float `[2]`, a and b above.
+      amounts: float `[k]` ascending, amounts of writing.
+      thresholds: float `[k]`, the likeness that FALSE_REJECTION of known hands stay below at each amount.
+      lines: int scalar, how many validation lines all this was fitted on.
+      forms: int scalar, how many forms they lie on.
+      mean: float `[embedding]`, of the training lines.
+      projection: float `[embedding, dimensions]`, for which writers differ more than a writer's lines do.
+      hands: float `[classes, dimensions]`, the mean training form of each writer, as `embed` gives it.
+      pair: float `[2]`, slope and offset of the log-odds that two forms are by one hand, given their cosine.
+      pair_threshold: float scalar, the log-odds above which they are said to be.
+      pair_errors: float `[2]`, false match and false non-match at that threshold.
+      pairs: int `[2]`, how many pairs of one hand and of two those were measured on.
+      form_amount: float scalar, the median amount of writing of these forms.
+    """
+
+    temperature: np.ndarray
+    amounts: np.ndarray
+    thresholds: np.ndarray
+    lines: np.ndarray
+    forms: np.ndarray
+    mean: np.ndarray
+    projection: np.ndarray
+    hands: np.ndarray
+    pair: np.ndarray
+    pair_threshold: np.ndarray
+    pair_errors: np.ndarray
+    pairs: np.ndarray
+    form_amount: np.ndarray
+
+    def probabilities(self, pooled: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        """Calibrated float `[n, classes]` of mean softmaxes `[n, classes]` over amounts `[n]` of writing."""
+        return sharpened(pooled, np.exp(self.temperature @ _features(amounts)))
+
+    def threshold(self, amount: float) -> float:
+        """The likeness below which so much writing is by nobody known."""
+        return float(np.interp(np.log(amount), np.log(self.amounts), self.thresholds))
+
+    def same_hand(self, cosine: np.ndarray) -> np.ndarray:
+        """The log-odds that two forms of that cosine are by one hand, had half of all pairs been."""
+        return self.pair[0] * cosine + self.pair[1]
+
+    def embed(self, embedding: np.ndarray) -> np.ndarray:
+        """Mean embeddings `[n, embedding]` → unit vectors `[n, dimensions]`, to be compared by cosine."""
+        return unit((unit(embedding) - self.mean) @ self.projection)
+
+    def likeness(self, embeddings: np.ndarray, writers: np.ndarray) -> np.ndarray:
+        """How like the hands of the writers `[n]` that are said to have written them are mean embeddings `[n, embedding]`.
+
+        The network knows those it was trained on so well that their pages lie in one place; a stranger, of whom it must
+        say one of their names too, lies beside. That tells the two apart far better than how sure it is of the name.
+
+        Returns:
+          float `[n]`, cosines.
+        """
+        return (self.embed(embeddings) * self.hands[writers]).sum(axis=1)
+
+    def to_bytes(self) -> bytes:
+        file = io.BytesIO()
+        np.savez_compressed(file, **dataclasses.asdict(self))
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Calibration":
+        """Raises ValueError if it is another version's."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                return cls(**{name: arrays[name] for name in arrays.files})
+        except (TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(f"The calibration is of another version: {error}") from error
+
+
+def _features(amounts: np.ndarray) -> np.ndarray:
+    return np.stack([np.ones(len(amounts)), np.log(amounts)])
+
+
+def sharpened(pooled: np.ndarray, temperature: np.ndarray) -> np.ndarray:
+    """Probabilities `[n, classes]` to the power of 1 / temperature `[n]`, each row summing to one again."""
+    logs = np.log(np.maximum(pooled, 1e-12)) / temperature[:, None]
+    exponentials = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def fit_temperature(pooled: np.ndarray, amounts: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The a and b with the least cross entropy, found on a grid that is refined three times.
+
+    Args:
+      pooled: float `[n, classes]`, mean softmaxes.
+      amounts: float `[n]`, of writing.
+      labels: int `[n]`, the truth.
+
+    Returns:
+      float `[2]`.
+    """
+    features = _features(amounts)
+
+    def cross_entropy(candidate: np.ndarray) -> float:
+        right = sharpened(pooled, np.exp(candidate @ features))[np.arange(len(labels)), labels]
+        return float(-np.log(np.maximum(right, 1e-12)).mean())
+
+    best, span = np.array([0.0, -0.25]), np.array([2.0, 0.75])
+    for _ in range(4):
+        steps = np.linspace(-1, 1, 9)
+        best = min((best + span * step for step in itertools.product(steps, steps)), key=cross_entropy)
+        span = span / 4
+    return best
+
+
+def pieces_of_forms(forms: np.ndarray, sizes: tuple[int, ...] = (1, 2, 4)) -> list[list[np.ndarray]]:
+    """Lines of one form taken together, as somebody might show a part of a page.
+
+    Args:
+      forms: `[lines]` names.
+      sizes: how many lines make a piece.
+
+    Returns:
+      For each size, and at last for whole forms: the line numbers of each piece. Lines left over make no piece.
+    """
+    of_form = [np.nonzero(forms == form)[0] for form in np.unique(forms)]
+    cut = [
+        [lines[i : i + size] for lines in of_form for i in range(0, len(lines) - size + 1, size)]
+        for size in sizes
+    ]
+    return [*cut, of_form]
+
+
+def fit_thresholds(
+    scores: list[np.ndarray], amounts: list[np.ndarray], rejection: float = FALSE_REJECTION
+) -> tuple[np.ndarray, np.ndarray]:
+    """The score that a share of known hands stays below, for each size of piece.
+
+    Args:
+      scores: for each size, float `[pieces]`.
+      amounts: for each size, float `[pieces]`, of writing.
+      rejection: the share.
+
+    Returns:
+      Ascending median amounts float `[sizes]`, and thresholds float `[sizes]`.
+    """
+    rows = sorted(
+        (float(np.median(amount)), float(np.quantile(score, rejection)))
+        for score, amount in zip(scores, amounts, strict=True)
+        if len(score)
+    )
+    return np.array([amount for amount, _ in rows]), np.array([threshold for _, threshold in rows])
+
+
+def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error: the mean distance of how sure answers are and how often they are right.
+
+    Args:
+      probability: float `[n]` of the first answer.
+      right: bool `[n]`.
+      bins: of equal width.
+    """
+    return sum(share * abs(sure - hits) for share, sure, hits in reliability(probability, right, bins))
+
+
+def reliability(
+    probability: np.ndarray, right: np.ndarray, bins: int = 10
+) -> list[tuple[float, float, float]]:
+    """For each bin that has answers: its share of all, their mean probability, and how many of them are right."""
+    number = np.minimum((probability * bins).astype(int), bins - 1)
+    return [
+        (float(mask.mean()), float(probability[mask].mean()), float(right[mask].mean()))
+        for mask in (number == i for i in range(bins))
+        if mask.any()
+    ]
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows of length one; a row of zeros stays one."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def fit_projection(
+    embeddings: np.ndarray, labels: np.ndarray, shrinkage: float = 0.1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Linear discriminant analysis: directions in which writers differ, scaled by how much a writer's lines do.
+
+    Args:
+      embeddings: float `[lines, embedding]`, of unit length.
+      labels: int `[lines]`.
+      shrinkage: towards a scatter that is the same in all directions, since lines are few.
+
+    Returns:
+      float `[embedding]`, the mean; float `[embedding, dimensions]`, at most one dimension a writer.
+    """
+    mean = embeddings.mean(axis=0)
+    classes, number = np.unique(labels, return_inverse=True)
+    means = np.stack([embeddings[number == i].mean(axis=0) for i in range(len(classes))])
+    within = np.cov((embeddings - means[number]).T)
+    size = len(within)
+    within = (1 - shrinkage) * within + shrinkage * np.trace(within) / size * np.eye(size)
+    values, vectors = np.linalg.eigh(within)
+    whitening = vectors / np.sqrt(np.maximum(values, 1e-12))
+    _, _, directions = np.linalg.svd((means - mean) @ whitening, full_matrices=False)
+    return mean, whitening @ directions[: len(classes) - 1].T
+
+
+def fit_logistic(scores: np.ndarray, same: np.ndarray) -> np.ndarray:
+    """Slope and offset of the log-odds of `same`, both outcomes weighing as much, however many pairs each has.
+
+    Args:
+      scores: float `[pairs]`.
+      same: bool `[pairs]`.
+
+    Returns:
+      float `[2]`.
+    """
+    inputs = np.stack([scores, np.ones(len(scores))], axis=1)
+    weight = np.where(same, 0.5 / max(1, same.sum()), 0.5 / max(1, (~same).sum()))
+    solution = np.zeros(2)
+    for _ in range(
+        50
+    ):  # Newton's method; the small ridge keeps it finite where the two sides do not overlap.
+        p = 1 / (1 + np.exp(-inputs @ solution))
+        gradient = inputs.T @ (weight * (same - p)) - 1e-4 * solution
+        curvature = (inputs * (weight * p * (1 - p))[:, None]).T @ inputs + 1e-4 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        solution = solution + step
+        if np.abs(step).max() < 1e-9:
+            break
+    return solution
+
+
+def equal_error(scores: np.ndarray, same: np.ndarray) -> tuple[float, float, float]:
+    """Where two hands are taken for one as often as one for two.
+
+    Args:
+      scores: float `[pairs]`.
+      same: bool `[pairs]`, both kinds being there.
+
+    Returns:
+      The threshold (at least so much is one hand), the share of false matches, and that of false non-matches.
+    """
+    order = np.argsort(scores)
+    ascending = same[order]
+    # Thresholds between neighbouring scores: below the i-th of them are i pairs.
+    missed = np.concatenate([[0], np.cumsum(ascending)]) / ascending.sum()
+    matched = 1 - np.concatenate([[0], np.cumsum(~ascending)]) / (~ascending).sum()
+    at = int(np.abs(missed - matched).argmin())
+    below = scores[order[at - 1]] if at else scores[order[0]] - 1
+    above = scores[order[at]] if at < len(scores) else scores[order[-1]] + 1
+    return float((below + above) / 2), float(matched[at]), float(missed[at])

@@ -1,0 +1,86 @@
+r"""Draws random patches of a dataset, a row a writer: what the network sees.
+
+  python -m iam_writer.collage --dataset=top50 --out=patches.png
+
+The dataset must have been prepared, which iam_writer.train does. The picture shows handwriting of the dataset: mind its
+license.
+
+Exit status: 0 done; 1 a flag is wrong, or the dataset is not there.
+"""
+
+import os
+import pathlib
+
+from absl import app, flags
+
+from iam_writer import programs
+from iam_writer.errors import MissingDataError
+
+flags.DEFINE_string(
+    "dataset", None, "Its config, such as top50 or synthetic, with or without iam_writer/.", required=True
+)
+flags.DEFINE_string("data_dir", None, "Where TFDS keeps it. Default: ~/tensorflow_datasets.")
+flags.DEFINE_integer("rows", 8, "Writers.", 1)
+flags.DEFINE_integer("columns", 10, "Patches of each.", 1)
+flags.DEFINE_integer("patch_height", 113, "Height of a patch.", 16)
+flags.DEFINE_integer("patch_width", 113, "Width of a patch.", 16)
+flags.DEFINE_integer("seed", 0, "Another seed, other patches.", 0)
+flags.DEFINE_string("out", "patches.png", "The picture.")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    names = "dataset data_dir rows columns patch_height patch_width seed out".split()
+    programs.run(lambda: _collage(**{name: flags.FLAGS[name].value for name in names}))
+
+
+def _collage(
+    dataset: str,
+    data_dir: str | None,
+    rows: int,
+    columns: int,
+    patch_height: int,
+    patch_width: int,
+    seed: int,
+    out: str,
+) -> int:
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    from iam_writer import datasets
+    from iam_writer.files import write_beside
+
+    folders = datasets.prepared(f"iam_writer/{dataset.removeprefix('iam_writer/')}", data_dir)
+    if not folders:
+        raise MissingDataError(
+            f"The dataset {dataset} is not there; train on it first, or name its --data_dir."
+        )
+    strips = datasets.open_strips(folders[0], "train", patch_height, patch_width)
+    random = np.random.default_rng(seed)
+    matrix = strips.columns().numpy()
+    writers = random.permutation(np.unique(strips.labels))[:rows]
+    cells = []
+    for writer in writers:
+        lines = random.choice(np.nonzero(strips.labels == writer)[0], columns)
+        for line in lines:
+            start = random.integers(
+                strips.first_column[line], strips.first_column[line + 1] - patch_width + 1
+            )
+            cells.append(np.pad(matrix[start : start + patch_width].T, 4, constant_values=255))
+    height, width = cells[0].shape
+    grid = np.array(cells).reshape(len(writers), columns, height, width)
+    picture = io.BytesIO()
+    Image.fromarray(grid.transpose(0, 2, 1, 3).reshape(len(writers) * height, columns * width)).save(
+        picture, "PNG"
+    )
+    out = pathlib.Path(os.path.expanduser(out))
+    write_beside(out, picture.getvalue())
+    print(out)
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main)

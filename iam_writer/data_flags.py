@@ -1,0 +1,18 @@
+"""The flags that say where handwriting lies, of every program that reads a dataset.
+
+A program makes them its own with `flags.adopt_module_key_flags(data_flags)`.
+"""
+
+from absl import flags
+
+from iam_writer.iam_writer_dataset_builder import Builder
+
+DATASETS = tuple(f"iam_writer/{config.name}" for config in Builder.BUILDER_CONFIGS)
+
+flags.DEFINE_string(
+    "manual_dir",
+    None,
+    "Where the handwriting lies: IAM's files, or <writer>/<form>-<line>.png for iam_writer/folder.",
+)
+flags.DEFINE_string("data_dir", None, "Where TFDS keeps datasets. Default: ~/tensorflow_datasets.")
+flags.DEFINE_float("max_bad_images", 0.01, "Share of images that may be unreadable.", 0, 1)

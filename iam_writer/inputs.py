@@ -1,0 +1,78 @@
+"""What the programs that use a checkpoint are given: the checkpoint, a gallery, pages. No TensorFlow, so that a wrong
+argument is told at once.
+"""
+
+import os
+import pathlib
+import sys
+import zipfile
+from collections.abc import Sequence
+
+from iam_writer import checkpoints, pages
+from iam_writer.calibration import Calibration
+from iam_writer.errors import BadImageError, CheckpointError, GalleryError
+from iam_writer.gallery import Gallery
+from iam_writer.pages import Page
+
+
+def open_calibration(path: str | os.PathLike) -> Calibration:
+    """The calibration of a checkpoint.
+
+    Raises:
+      CheckpointError: there is no such checkpoint, or it is not calibrated.
+    """
+    path = pathlib.Path(path)
+    try:
+        checkpoints.read_state(path)
+        found = checkpoints.read_calibration(path)
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"There is no checkpoint {path}. iam_writer.train leaves best.keras in its workdir."
+        ) from None
+    except (OSError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
+    if found is None:
+        raise CheckpointError(
+            f"{path} is not calibrated: its training has not come to its end, or it is last.keras. Take best.keras, "
+            "after the command that trained it has ended; given again, the command goes on."
+        )
+    return found
+
+
+def open_gallery(path: str | os.PathLike, checkpoint: str | os.PathLike) -> Gallery:
+    """The gallery in a file.
+
+    Raises:
+      GalleryError: there is none, it is damaged, or it was made with another checkpoint.
+    """
+    found = Gallery.read(path)
+    if found.checkpoint != checkpoints.fingerprint(pathlib.Path(checkpoint)):
+        raise GalleryError(
+            f"{path} was made with another checkpoint than {checkpoint}: hands seen by two networks cannot be compared. "
+            "Take that checkpoint, or enroll the writers anew."
+        )
+    return found
+
+
+def read_pages(paths: Sequence[str]) -> dict[str, Page | BadImageError]:
+    """The pages, or what is wrong with a file, by path."""
+
+    def read(path: str) -> Page | BadImageError:
+        try:
+            return pages.read(path)
+        except BadImageError as error:
+            return error
+
+    return {path: read(path) for path in paths}
+
+
+def written(found: dict[str, Page | BadImageError]) -> dict[str, Page]:
+    """The pages that have lines. Says on stderr what is wrong with the others."""
+    for path, page in found.items():
+        if isinstance(page, BadImageError):
+            print(page, file=sys.stderr)
+        elif not page.lines:
+            print(f"{path}: {'; '.join(page.warnings)}.", file=sys.stderr)
+    return {path: page for path, page in found.items() if isinstance(page, Page) and page.lines}

@@ -1,0 +1,79 @@
+r"""Says whether two pages are by the same hand, and how often such an answer is wrong.
+
+  python -m iam_writer.verify --checkpoint=best.keras letter1.png letter2.png
+
+The score is the probability that one hand wrote both, if before looking one and two were as likely. The border and the
+error rates are from pairs of a validation form and another one, with writers whom this step had not seen before, though
+the network had.
+
+Exit status: 0 the same hand; 2 two hands; 1 a flag is wrong, or a file cannot be read or has no handwriting; 130 stopped.
+"""
+
+import json
+import os
+
+import numpy as np
+from absl import app, flags
+
+from iam_writer import inputs, programs
+from iam_writer.errors import CheckpointError, NoWritingError
+
+flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
+flags.DEFINE_bool(
+    "json", False, "Print one object: files, same, score, false_match, false_non_match, warning."
+)
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) != 3:
+        raise app.UsageError("Which two pages? Name their files.")
+    checkpoint = os.path.expanduser(flags.FLAGS.checkpoint)
+    programs.run(lambda: _verify(argv[1:], checkpoint, flags.FLAGS.json))
+
+
+def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
+    calibration = inputs.open_calibration(checkpoint)
+    if not calibration.pairs.all():
+        raise CheckpointError(
+            f"{checkpoint} saw no two forms of one writer in validation: it cannot compare hands."
+        )
+    pages = inputs.written(inputs.read_pages(paths))
+    if len(pages) < len(set(paths)):
+        raise NoWritingError("There are no two hands to compare.")
+    from iam_writer import recognizer  # TensorFlow takes seconds to load; what is wrong is told before.
+
+    network = recognizer.Recognizer(checkpoint, calibration)
+    scans = [network.scan(network.lay(pages[path])) for path in paths]
+    hands = calibration.embed(np.stack([network.embedding(scan) for scan in scans]))
+    odds = float(calibration.same_hand(hands[0] @ hands[1]))
+    same, score = odds >= calibration.pair_threshold, float(1 / (1 + np.exp(-odds)))
+    warnings = [text for path in paths for text in pages[path].warnings]
+    if min(scan.amount for scan in scans) < calibration.form_amount / 2:
+        warnings.append("there is less writing than on the pages that the error rates were measured on")
+    false_match, false_non_match = calibration.pair_errors.tolist()
+    if as_json:
+        keys = ("files", "same", "score", "false_match", "false_non_match", "warning")
+        values = (
+            paths,
+            bool(same),
+            round(score, 4),
+            false_match,
+            false_non_match,
+            ". ".join(warnings) or None,
+        )
+        print(json.dumps(dict(zip(keys, values, strict=True))))
+    else:
+        of_one, of_two = calibration.pairs.tolist()
+        print(
+            f"{'The same hand' if same else 'Two hands'}: score {score:.1%}, the border being "
+            f"{1 / (1 + np.exp(-calibration.pair_threshold)):.1%}.\n"
+            f"Of {of_two:,} pairs by two writers {false_match:.1%} were taken for one, and of {of_one:,} by one writer "
+            f"{false_non_match:.1%} for two."
+        )
+        for text in warnings:
+            print(f"Warning: {text}.")
+    return 0 if same else 2
+
+
+if __name__ == "__main__":
+    app.run(main)

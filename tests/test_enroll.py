@@ -1,0 +1,49 @@
+"""The programs iam_writer.enroll and verify, and identify with a gallery, as a person runs them."""
+
+import json
+
+import numpy as np
+from conftest import png, run_module, run_without_tensorflow
+
+from iam_writer.gallery import Gallery
+
+
+def test_a_hand_is_enrolled_and_found_again(trained, form_images, tmp_path):
+    checkpoint, path = f"--checkpoint={trained[0] / 'best.keras'}", tmp_path / "g.npz"
+    first = run_module("enroll", checkpoint, f"--gallery={path}", "--writer=Ada", form_images[0])
+    assert first.returncode == 0, first.stderr
+    windows = int(Gallery.read(path).windows[0])
+    second = run_module(
+        "enroll", checkpoint, f"--gallery={path}", "--writer=Bob", form_images[1], form_images[2]
+    )
+    assert second.returncode == 0, second.stderr
+    gallery = Gallery.read(path)
+    assert gallery.writers == ["Ada", "Bob"]
+    assert gallery.windows[0] == windows < gallery.windows[1]
+    asked = run_module("identify", checkpoint, f"--gallery={path}", "--json", form_images[0])
+    answer = json.loads(asked.stdout)
+    assert asked.returncode == 0  # The very page that was enrolled.
+    assert answer["writer"] == "Ada"
+    assert [entry["writer"] for entry in answer["top5"]] == ["Ada", "Bob"]
+
+    blank = tmp_path / "blank.png"
+    blank.write_bytes(png(np.full((500, 400), 255, np.uint8)))
+    before = path.read_bytes()
+    done = run_without_tensorflow(
+        "enroll", checkpoint, f"--gallery={path}", "--writer=Cy", blank, form_images[0]
+    )
+    assert done.returncode == 1
+    assert "Nothing was enrolled" in done.stderr
+    assert path.read_bytes() == before
+
+
+def test_a_gallery_of_another_checkpoint_is_refused(trained, form_images, tmp_path):
+    path = tmp_path / "g.npz"
+    Gallery.empty("deadbeef", 256).with_pages("Ada", np.ones((1, 256))).write(path)
+    checkpoint = f"--checkpoint={trained[0] / 'best.keras'}"
+    for done in (
+        run_without_tensorflow("enroll", checkpoint, f"--gallery={path}", "--writer=Ada", form_images[0]),
+        run_without_tensorflow("identify", checkpoint, f"--gallery={path}", form_images[0]),
+    ):
+        assert done.returncode == 1
+        assert "another checkpoint" in done.stderr
