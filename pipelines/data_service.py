@@ -82,7 +82,7 @@ def service_patches(
     order, gather, columns = patch_order(strips, **which), gatherer(strips, patch_width), strips.columns()
 
     def make(step: int) -> tuple[tf.Tensor, tf.Tensor]:
-        (start,), (label,) = order(tf.constant([step], tf.int64))
+        (start,), (label,) = order.draw(tf.constant([step], tf.int64))
         return gather(columns, start), label
 
     ahead = max(2, PATCHES_AHEAD // batch_size)
