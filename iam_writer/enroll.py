@@ -31,6 +31,7 @@ def main(argv: list[str]) -> None:
 
 
 def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) -> int:
+    programs.check_folder(path)
     calibration = programs.open_calibration(checkpoint)
     gallery = programs.open_gallery(path, checkpoint) if path.exists() else None
     pages = programs.written(programs.read_pages(paths))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from iam_writer import checkpoints, pages
 from iam_writer.calibration import Calibration
-from iam_writer.errors import BadImageError, CheckpointError, GalleryError, InputError
+from iam_writer.errors import BadImageError, CheckpointError, GalleryError, InputError, MissingDataError
 from iam_writer.gallery import Gallery
 from iam_writer.pages import Page
 
@@ -39,6 +39,13 @@ def run(program: Callable[[], int]) -> None:
         print("\nStopped.", file=sys.stderr)
         status = 130
     sys.exit(status)
+
+
+def check_folder(path: str | os.PathLike) -> None:
+    """Raises MissingDataError if there is no folder to write a file into."""
+    folder = pathlib.Path(path).parent
+    if not folder.is_dir():
+        raise MissingDataError(f"There is no folder {folder} to write {pathlib.Path(path).name} into.")
 
 
 def open_calibration(path: str | os.PathLike) -> Calibration:
