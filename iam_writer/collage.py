@@ -15,7 +15,7 @@ import numpy as np
 from absl import app, flags
 from PIL import Image
 
-from iam_writer import programs
+from iam_writer import answering
 from iam_writer.errors import MissingDataError
 from iam_writer.files import write_beside
 
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
     names = "dataset data_dir rows columns patch_height patch_width seed out".split()
-    programs.run(lambda: _collage(**{name: flags.FLAGS[name].value for name in names}))
+    answering.run(lambda: _collage(**{name: flags.FLAGS[name].value for name in names}))
 
 
 def _collage(
@@ -49,7 +49,7 @@ def _collage(
     out: str,
 ) -> int:
     out, data_dir = os.path.expanduser(out), data_dir and os.path.expanduser(data_dir)
-    programs.check_folder(out)
+    answering.check_folder(out)
     from iam_writer import datasets  # TensorFlow takes seconds to load; what is wrong is told before.
 
     folders = datasets.prepared(f"iam_writer/{dataset.removeprefix('iam_writer/')}", data_dir)

@@ -14,7 +14,7 @@ import pathlib
 
 from absl import app, flags
 
-from iam_writer import programs
+from iam_writer import answering
 from iam_writer.errors import NoWritingError
 from iam_writer.gallery import Gallery
 
@@ -27,14 +27,14 @@ def main(argv: list[str]) -> None:
     if not argv[1:]:
         raise app.UsageError("From which pages? Name their files.")
     checkpoint, gallery = (os.path.expanduser(flags.FLAGS[name].value) for name in ("checkpoint", "gallery"))
-    programs.run(lambda: _enroll(argv[1:], checkpoint, pathlib.Path(gallery), flags.FLAGS.writer))
+    answering.run(lambda: _enroll(argv[1:], checkpoint, pathlib.Path(gallery), flags.FLAGS.writer))
 
 
 def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) -> int:
-    programs.check_folder(path)
-    calibration = programs.open_calibration(checkpoint)
-    gallery = programs.open_gallery(path, checkpoint) if path.exists() else None
-    pages = programs.written(programs.read_pages(paths))
+    answering.check_folder(path)
+    calibration = answering.open_calibration(checkpoint)
+    gallery = answering.open_gallery(path, checkpoint) if path.exists() else None
+    pages = answering.written(answering.read_pages(paths))
     if len(pages) < len(set(paths)):
         raise NoWritingError("Nothing was enrolled. Leave out what has no handwriting, and try again.")
     from iam_writer import recognizer  # TensorFlow takes seconds to load; what is wrong is told before.

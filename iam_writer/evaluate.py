@@ -14,7 +14,7 @@ import pathlib
 
 from absl import app, flags
 
-from iam_writer import programs
+from iam_writer import answering
 from iam_writer.errors import MissingDataError
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
@@ -30,13 +30,13 @@ def main(argv: list[str]) -> None:
     values = {name: flags.FLAGS[name].value for name in ("checkpoint", "data_dir", "report")}
     checkpoint, data_dir, report = (value and os.path.expanduser(value) for value in values.values())
     folder = pathlib.Path(report or pathlib.Path(checkpoint).parent / "report")
-    programs.run(lambda: _evaluate(checkpoint, data_dir, flags.FLAGS.split, flags.FLAGS.stride, folder))
+    answering.run(lambda: _evaluate(checkpoint, data_dir, flags.FLAGS.split, flags.FLAGS.stride, folder))
 
 
 def _evaluate(
     checkpoint: str, data_dir: str | None, split: str, stride: int | None, folder: pathlib.Path
 ) -> int:
-    calibration = programs.open_calibration(checkpoint)
+    calibration = answering.open_calibration(checkpoint)
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingDataError("The report needs matplotlib: pip install 'iam_writer[report]'.")
     # TensorFlow takes seconds to load; what is wrong is told before.

@@ -16,7 +16,7 @@ import sys
 
 from absl import app, flags
 
-from iam_writer import programs
+from iam_writer import answering
 from iam_writer.verdict import Verdict
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
         raise app.UsageError("--explain draws one page: name one file.")
     values = {name: flags.FLAGS[name].value for name in ("checkpoint", "gallery", "explain", "data_dir")}
     values = {name: value and os.path.expanduser(value) for name, value in values.items()}
-    programs.run(lambda: _identify(paths, as_json=flags.FLAGS.json, **values))
+    answering.run(lambda: _identify(paths, as_json=flags.FLAGS.json, **values))
 
 
 def _identify(
@@ -55,11 +55,11 @@ def _identify(
     as_json: bool,
 ) -> int:
     if explain:
-        programs.check_folder(explain)
-    calibration = programs.open_calibration(checkpoint)
-    enrolled = programs.open_gallery(gallery, checkpoint) if gallery else None
-    found = programs.read_pages(paths)
-    pages = programs.written(found)
+        answering.check_folder(explain)
+    calibration = answering.open_calibration(checkpoint)
+    enrolled = answering.open_gallery(gallery, checkpoint) if gallery else None
+    found = answering.read_pages(paths)
+    pages = answering.written(found)
     verdicts: list[Verdict] = []
     if pages:
         from iam_writer import recognizer  # TensorFlow takes seconds to load; what is wrong is told before.

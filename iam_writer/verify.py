@@ -15,7 +15,7 @@ import os
 import numpy as np
 from absl import app, flags
 
-from iam_writer import programs
+from iam_writer import answering
 from iam_writer.errors import CheckpointError, NoWritingError
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
@@ -28,16 +28,16 @@ def main(argv: list[str]) -> None:
     if len(argv) != 3:
         raise app.UsageError("Which two pages? Name their files.")
     checkpoint = os.path.expanduser(flags.FLAGS.checkpoint)
-    programs.run(lambda: _verify(argv[1:], checkpoint, flags.FLAGS.json))
+    answering.run(lambda: _verify(argv[1:], checkpoint, flags.FLAGS.json))
 
 
 def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
-    calibration = programs.open_calibration(checkpoint)
+    calibration = answering.open_calibration(checkpoint)
     if not calibration.pairs.all():
         raise CheckpointError(
             f"{checkpoint} saw no two forms of one writer in validation: it cannot compare hands."
         )
-    pages = programs.written(programs.read_pages(paths))
+    pages = answering.written(answering.read_pages(paths))
     if len(pages) < len(set(paths)):
         raise NoWritingError("There are no two hands to compare.")
     from iam_writer import recognizer  # TensorFlow takes seconds to load; what is wrong is told before.
