@@ -181,27 +181,36 @@ class Seen:
     """What a network says of the lines of a split, over the windows that vote.
 
     Attributes:
-      scan: sums over these windows.
-      embeddings: float64 `[lines, embedding]`, sums too.
+      probabilities: float64 `[lines, classes]`, summed.
+      embeddings: float64 `[lines, embedding]`, summed too.
+      windows: float64 `[lines]`, how many there are.
+      top1: float64 `[lines]`, how many of them name the right writer first.
+      top5: float64 `[lines]`, how many name it among the first five.
       amounts: float64 `[lines]`, of writing, in window widths.
     """
 
-    scan: scoring.Scan
+    probabilities: np.ndarray
     embeddings: np.ndarray
+    windows: np.ndarray
+    top1: np.ndarray
+    top5: np.ndarray
     amounts: np.ndarray
+
+    def accuracies(self, strips: Strips) -> dict[str, float]:
+        """What `scoring.accuracies` returns; `strips` is the split."""
+        scan = scoring.Scan(self.probabilities, self.windows, self.top1, self.top5)
+        return scoring.accuracies(scan, strips.labels, strips.groups)
 
     def pooled(self, pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Mean softmax float `[pieces, classes]` and amount of writing float `[pieces]` of some lines together each."""
         pieces = list(pieces)
-        sums = np.array([self.scan.probabilities[piece].sum(axis=0) for piece in pieces])
-        counts = np.array([self.scan.windows[piece].sum() for piece in pieces])
+        sums = np.array([self.probabilities[piece].sum(axis=0) for piece in pieces])
+        counts = np.array([self.windows[piece].sum() for piece in pieces])
         return sums / counts[:, None], np.array([self.amounts[piece].sum() for piece in pieces])
 
     def embedded(self, pieces: Iterable[np.ndarray]) -> np.ndarray:
         """Mean embeddings float `[pieces, embedding]`."""
-        return np.array(
-            [self.embeddings[piece].sum(axis=0) / self.scan.windows[piece].sum() for piece in pieces]
-        )
+        return np.array([self.embeddings[piece].sum(axis=0) / self.windows[piece].sum() for piece in pieces])
 
 
 def see(model: keras.Model, strips: Strips, stride: int, description: str) -> Seen:
@@ -231,7 +240,8 @@ def see(model: keras.Model, strips: Strips, stride: int, description: str) -> Se
         np.add.at(sums, image, embeddings * weight[:, None])
         for total, amount in ((votes, weight), (top1, weight * (ranks < 1)), (top5, weight * (ranks < 5))):
             np.add.at(total, image, amount)
-    return Seen(scoring.Scan(probabilities, votes, top1, top5), sums, np.maximum(votes, 1) * stride / width)
+    amounts = np.maximum(votes, 1) * stride / width
+    return Seen(probabilities, sums, votes, top1, top5, amounts)
 
 
 def calibrate(model: keras.Model, strips: dict[str, Strips]) -> Calibration:

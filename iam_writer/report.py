@@ -202,7 +202,7 @@ def _by_amount(evaluation: Evaluation) -> Figure:
     lines = [np.array([i]) for i in range(len(evaluation.strips))]
     probabilities, labels, _ = evaluation.judged(lines)
     hit = probabilities.argmax(axis=1) == labels
-    windows = evaluation.seen.scan.windows
+    windows = evaluation.seen.windows
     edges = np.unique(np.quantile(windows, np.linspace(0, 1, 7)))
     for low, high in itertools.pairwise(edges):
         last = high == edges[-1]
