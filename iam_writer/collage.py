@@ -8,13 +8,16 @@ license.
 Exit status: 0 done; 1 a flag is wrong, or the dataset is not there.
 """
 
+import io
 import os
-import pathlib
 
+import numpy as np
 from absl import app, flags
+from PIL import Image
 
 from iam_writer import programs
 from iam_writer.errors import MissingDataError
+from iam_writer.files import write_beside
 
 flags.DEFINE_string(
     "dataset", None, "Its config, such as top50 or synthetic, with or without iam_writer/.", required=True
@@ -45,13 +48,9 @@ def _collage(
     seed: int,
     out: str,
 ) -> int:
-    import io
-
-    import numpy as np
-    from PIL import Image
-
-    from iam_writer import datasets
-    from iam_writer.files import write_beside
+    out, data_dir = os.path.expanduser(out), data_dir and os.path.expanduser(data_dir)
+    programs.check_folder(out)
+    from iam_writer import datasets  # TensorFlow takes seconds to load; what is wrong is told before.
 
     folders = datasets.prepared(f"iam_writer/{dataset.removeprefix('iam_writer/')}", data_dir)
     if not folders:
@@ -61,23 +60,15 @@ def _collage(
     strips = datasets.open_strips(folders[0], "train", patch_height, patch_width)
     random = np.random.default_rng(seed)
     matrix = strips.columns().numpy()
-    writers = random.permutation(np.unique(strips.labels))[:rows]
-    cells = []
-    for writer in writers:
+    pictures = []
+    for writer in random.permutation(np.unique(strips.labels))[:rows]:
         lines = random.choice(np.nonzero(strips.labels == writer)[0], columns)
-        for line in lines:
-            start = random.integers(
-                strips.first_column[line], strips.first_column[line + 1] - patch_width + 1
-            )
-            cells.append(np.pad(matrix[start : start + patch_width].T, 4, constant_values=255))
-    height, width = cells[0].shape
-    grid = np.array(cells).reshape(len(writers), columns, height, width)
-    picture = io.BytesIO()
-    Image.fromarray(grid.transpose(0, 2, 1, 3).reshape(len(writers) * height, columns * width)).save(
-        picture, "PNG"
-    )
-    out = pathlib.Path(os.path.expanduser(out))
-    write_beside(out, picture.getvalue())
+        starts = random.integers(strips.first_column[lines], strips.first_column[lines + 1] - patch_width + 1)
+        patches = [matrix[start : start + patch_width].T for start in starts]
+        pictures.append(np.hstack([np.pad(patch, 4, constant_values=255) for patch in patches]))
+    file = io.BytesIO()
+    Image.fromarray(np.vstack(pictures)).save(file, "PNG")
+    write_beside(out, file.getvalue())
     print(out)
     return 0
 

@@ -31,6 +31,7 @@ def main(argv: list[str]) -> None:
 
 
 def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) -> int:
+    programs.check_folder(path)
     calibration = inputs.open_calibration(checkpoint)
     gallery = inputs.open_gallery(path, checkpoint) if path.exists() else None
     pages = inputs.written(inputs.read_pages(paths))

@@ -45,7 +45,7 @@ def _evaluate(
     network = recognizer.Recognizer(checkpoint, calibration)
     strips = datasets.strips(network.run, split, data_dir)
     seen = network.see(strips, stride or network.stride, f"scanning {split}")
-    result = scoring.accuracies(seen.scan, strips.labels, strips.groups, strips.widths)
+    result = seen.accuracies(strips)
     about = (
         f"{checkpoint}: {network.run['model']}, trained on {network.run['dataset']} ({len(network.writers)} writers). "
         f"{split.capitalize()}: {len(strips):,} lines on {result['forms']:,} forms, windows every "

@@ -54,8 +54,10 @@ def _identify(
     data_dir: str | None,
     as_json: bool,
 ) -> int:
+    if explain:
+        programs.check_folder(explain)
     calibration = inputs.open_calibration(checkpoint)
-    enrolled = gallery and inputs.open_gallery(gallery, checkpoint)
+    enrolled = inputs.open_gallery(gallery, checkpoint) if gallery else None
     found = inputs.read_pages(paths)
     pages = inputs.written(found)
     verdicts: list[Verdict] = []
@@ -65,7 +67,7 @@ def _identify(
         network = recognizer.Recognizer(checkpoint, calibration)
         for path, page in pages.items():
             scan = network.scan(network.lay(page))
-            verdict = network.verdict(path, page, scan, enrolled or None)
+            verdict = network.verdict(path, page, scan, enrolled)
             verdicts.append(verdict)
             print(json.dumps(verdict.as_json()) if as_json else verdict.as_text(), flush=True)
             if explain:

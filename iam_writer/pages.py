@@ -133,25 +133,27 @@ def find_lines(gray: np.ndarray) -> Page:
         turned = _rotate(gray, angle)
         lines = _lines(turned, binarise(turned)[0])
         if len(lines) > 1:
-            return Page(turned, angle, scale, dark, lines, oddities(lines))
+            return Page(turned, angle, scale, dark, *handwritten(lines))
     # The slope of a single line is its writer's own.
-    lines = _lines(gray, ink)
-    return Page(gray, 0.0, scale, dark, lines, oddities(lines))
+    return Page(gray, 0.0, scale, dark, *handwritten(_lines(gray, ink)))
 
 
-def oddities(lines: list[TextLine]) -> list[str]:
-    """What is odd about a page's lines, as sentences."""
+def handwritten(lines: list[TextLine]) -> tuple[list[TextLine], list[str]]:
+    """Leaves out printed lines among written ones, as forms have them; and says what is odd about the page."""
     if not lines:
-        return ["no text line was found on it"]
+        return [], ["no text line was found on it"]
     found = []
+    regular = [_regularity(line.image) for line in lines]
+    printed = [r is not None and r[0] < _LEVEL and r[1] > _ALIKE for r in regular]
+    # Three written lines of a hundred look printed, seldom two on one page.
+    if sum(printed) >= 2 / 3 * max(1, sum(r is not None for r in regular)):
+        found.append("it looks printed, not written by hand")
+    elif sum(printed) >= 2:
+        found.append(f"{sum(printed)} lines look printed and were left out")
+        lines = [line for line, is_printed in zip(lines, printed, strict=True) if not is_printed]
     if len(lines) >= 3 and np.mean([_hanging(line.image) for line in lines]) > _UPSIDE_DOWN:
         found.append("it may be upside down")
-    regular = [regularity for line in lines if (regularity := _regularity(line.image))]
-    if regular:
-        level, alike = np.median(regular, axis=0)
-        if level < _LEVEL and alike > _ALIKE:
-            found.append("it looks printed, not written by hand")
-    return found
+    return lines, found
 
 
 def _hanging(line: np.ndarray) -> float:

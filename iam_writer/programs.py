@@ -4,6 +4,7 @@ import contextlib
 import errno
 import logging
 import os
+import pathlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from absl import flags
 from absl import logging as absl_logging
 from PIL import Image
 
-from iam_writer.errors import InputError
+from iam_writer.errors import InputError, MissingDataError
 
 
 def set_up_logging() -> None:
@@ -48,6 +49,13 @@ def run(program: Callable[[], int]) -> None:
     set_up_logging()
     with plain_endings():
         sys.exit(program())
+
+
+def check_folder(path: str | os.PathLike) -> None:
+    """Raises MissingDataError if there is no folder to write a file into."""
+    folder = pathlib.Path(path).parent
+    if not folder.is_dir():
+        raise MissingDataError(f"There is no folder {folder} to write {pathlib.Path(path).name} into.")
 
 
 def _say(message: object, status: int) -> int:

@@ -180,6 +180,10 @@ class Seen:
     embeddings: np.ndarray
     amounts: np.ndarray
 
+    def accuracies(self, strips: Strips) -> dict[str, float]:
+        """What `scoring.accuracies` returns; `strips` is the split."""
+        return scoring.accuracies(self.scan, strips.labels, strips.groups, strips.widths)
+
     def pooled(self, pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Mean softmax float `[pieces, classes]` and amount of writing float `[pieces]` of some lines together each."""
         pieces = list(pieces)

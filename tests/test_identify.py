@@ -86,6 +86,7 @@ def test_most_of_the_test_forms_are_told_right_and_a_picture_shows_why(trained, 
         (["--checkpoint=nix.keras", "--explain=x.png", "a.png", "b.png"], "name one file"),
         (["--checkpoint=nix.keras", "--explain=x.png", "--gallery=g.npz", "a.png"], "do not go together"),
         (["--checkpoint=nix.keras", "--jason", "a.png"], "Did you mean"),
+        (["--checkpoint=nix.keras", "--explain=nix/x.png", "a.png"], "There is no folder nix"),
     ],
 )
 def test_what_is_wrong_is_told_before_tensorflow_is_loaded(arguments, message):

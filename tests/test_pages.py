@@ -12,15 +12,6 @@ from PIL import Image
 from iam_writer import pages
 from iam_writer.errors import BadImageError
 
-CONDITIONS = {
-    "clean": {},
-    "ruled": {"ruled": True},
-    "shadow": {"shadow": True},
-    "noise": {"noise": 15},
-    "askew": {"skew": 3},
-    "all at once": {"ruled": True, "shadow": True, "noise": 15, "skew": -3},
-}
-
 
 def numbered(page, extents):
     """The number of the line of each pixel of ink."""
@@ -30,7 +21,7 @@ def numbered(page, extents):
     return line
 
 
-@pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
+@pytest.mark.parametrize("condition", glued_pages.CONDITIONS.values(), ids=glued_pages.CONDITIONS.keys())
 def test_each_line_is_found_once(condition):
     page, extents = written_page()
     bad, line = glued_pages.worsen(page, numbered(page, extents), **condition)
@@ -100,6 +91,14 @@ def test_where_nothing_is_written_there_is_no_line_and_a_reason(image):
 
 def test_print_is_told_from_writing():
     assert pages.find_lines(printed_page()).warnings == ["it looks printed, not written by hand"]
+
+
+def test_printed_lines_on_a_written_page_are_left_out():
+    written, extents = written_page(width=1400)
+    both = np.vstack([printed_page()[:420], written])  # Four lines of print, as IAM's forms have above.
+    found = pages.find_lines(both)
+    assert found.warnings == ["4 lines look printed and were left out"]
+    assert [line.box[1] for line in found.lines] == pytest.approx([420 + top for top, _ in extents], abs=2)
 
 
 def test_upside_down_is_told():

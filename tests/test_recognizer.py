@@ -8,7 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from iam_writer import checkpoints, datasets, recognizer, scoring
+from iam_writer import checkpoints, datasets, recognizer
 from iam_writer.errors import MissingDataError
 from iam_writer.pages import Page, TextLine
 from pipelines.strips import examples_of_split
@@ -76,7 +76,7 @@ def test_windows_without_ink_do_not_vote(network, page):
 
 def test_accuracies_can_be_read_off(network, test_strips):
     seen = network.see(test_strips, network.stride, "test")
-    result = scoring.accuracies(seen.scan, test_strips.labels, test_strips.groups, test_strips.widths)
+    result = seen.accuracies(test_strips)
     assert result["lines"] == len(test_strips)
     assert 0 <= result["patch_top1"] <= result["patch_top5"] <= 1
     assert result["patch_top5"] == 1  # There are five writers.
