@@ -67,7 +67,6 @@ class Page:
       gray: uint8 `[height, width]`, the page evenly lit and upright; at most MAX_SIDE on a side.
       angle: degrees that it was turned, counter-clockwise.
       scale: pixels of `gray` for one of the scan.
-      ink: the median gray of the ink.
       lines: from top to bottom.
       warnings: sentences for people: what is odd about it. A page without lines has at least one.
     """
@@ -75,7 +74,6 @@ class Page:
     gray: np.ndarray
     angle: float
     scale: float
-    ink: int
     lines: list[TextLine]
     warnings: list[str]
 
@@ -117,25 +115,23 @@ def find_lines(gray: np.ndarray) -> Page:
     if scale < 1:
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     gray = even_light(gray)
-    ink, dark = binarise(gray)
+    ink = binarise(gray)
     if not ink.any():
-        return Page(gray, 0.0, scale, dark, [], ["nothing is written on it"])
+        return Page(gray, 0.0, scale, [], ["nothing is written on it"])
     if ink.mean() > _MAX_INK:
-        return Page(gray, 0.0, scale, dark, [], ["it is no page of handwriting: too much of it is dark"])
+        return Page(gray, 0.0, scale, [], ["it is no page of handwriting: too much of it is dark"])
     smooth = cv2.GaussianBlur(gray, (5, 5), 0)
     if ((smooth > 90) & (smooth < 215)).mean() > _MAX_BETWEEN and min(gray.shape) > 300:
-        return Page(
-            gray, 0.0, scale, dark, [], ["it looks like a photograph: most of it is neither ink nor paper"]
-        )
+        return Page(gray, 0.0, scale, [], ["it looks like a photograph: most of it is neither ink nor paper"])
 
     angle = skew(ink)
     if abs(angle) >= _MIN_SKEW:
         turned = _rotate(gray, angle)
-        lines = _lines(turned, binarise(turned)[0])
+        lines = _lines(turned, binarise(turned))
         if len(lines) > 1:
-            return Page(turned, angle, scale, dark, *handwritten(lines))
+            return Page(turned, angle, scale, *handwritten(lines))
     # The slope of a single line is its writer's own.
-    return Page(gray, 0.0, scale, dark, *handwritten(_lines(gray, ink)))
+    return Page(gray, 0.0, scale, *handwritten(_lines(gray, ink)))
 
 
 def handwritten(lines: list[TextLine]) -> tuple[list[TextLine], list[str]]:
@@ -212,27 +208,23 @@ def even_light(gray: np.ndarray) -> np.ndarray:
     return cv2.divide(gray, paper, scale=PAPER)
 
 
-def binarise(gray: np.ndarray) -> tuple[np.ndarray, int]:
+def binarise(gray: np.ndarray) -> np.ndarray:
     """Finds the ink on an evenly lit page.
 
     Args:
       gray: uint8 `[height, width]`.
 
     Returns:
-      uint8 `[height, width]`, 1 where there is ink, all 0 if nothing stands out from the paper; and the ink's median
-      gray.
+      uint8 `[height, width]`, 1 where there is ink, all 0 if nothing stands out from the paper.
     """
     smooth = cv2.GaussianBlur(gray, (3, 3), 0)
     _, ink = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    if not ink.any() or ink.all():
-        return np.zeros_like(ink), PAPER
     some, is_ink = gray[::2, ::2], ink[::2, ::2] == 1  # Medians take longer than all else.
-    if not is_ink.any():
-        return np.zeros_like(ink), PAPER
-    dark, light = float(np.median(some[is_ink])), float(np.median(some[~is_ink]))
-    if light - dark < _MIN_CONTRAST:
-        return np.zeros_like(ink), PAPER
-    return ink, int(dark)
+    if not is_ink.any() or is_ink.all():
+        return np.zeros_like(ink)
+    if np.median(some[~is_ink]) - np.median(some[is_ink]) < _MIN_CONTRAST:
+        return np.zeros_like(ink)
+    return ink
 
 
 def skew(ink: np.ndarray) -> float:

@@ -187,6 +187,7 @@ class Measurements:
             yield cls(contender, session, first, _anonymous_megabytes() - memory)
 
     def measure(self, seconds: float) -> None:
+        _wait_until_idle()
         self._session(WARM_UP * seconds)
         cpu = _cpu_seconds()
         patches, elapsed = self._session(seconds)
@@ -228,6 +229,15 @@ def _cpu_seconds() -> float:
             times = process.cpu_times()
             total += times.user + times.system
     return total
+
+
+def _wait_until_idle() -> None:
+    """Some peers go on filling their buffers when their turn is over. The next must not suffer from it."""
+    for _ in range(100):
+        before = _cpu_seconds()
+        time.sleep(0.1)
+        if _cpu_seconds() - before < 0.02:
+            return
 
 
 def _anonymous_megabytes() -> float:
