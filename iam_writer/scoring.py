@@ -236,7 +236,7 @@ def table(results: dict[str, dict[str, float]]) -> str:
     return "\n".join(rows)
 
 
-def table_of_seeds(summary: dict[str, dict]) -> str:
+def table_of_seeds(summary: dict[str, float | list[float]]) -> str:
     """A table to read: top-1 over several seeds.
 
     Args:
@@ -245,9 +245,9 @@ def table_of_seeds(summary: dict[str, dict]) -> str:
     rows = [f"{'top-1':20}{'mean':>9}{'std':>8}  each seed"]
     for split in ("validation", "test"):
         for level, plural in (("patch", "patches"), ("line", "lines"), ("form", "forms")):
-            of = summary[f"{split}.{level}_top1"]
-            each = " ".join(f"{share:.1%}" for share in of["seeds"])
+            name = f"{split}.{level}_top1"
+            each = " ".join(f"{share:.1%}" for share in summary[f"{name}.seeds"])
             rows.append(
-                f"{split + ' ' + plural:20}{of['mean']:>9.1%}{of['standard_deviation']:>8.1%}  {each}"
+                f"{split + ' ' + plural:20}{summary[name]:>9.1%}{summary[f'{name}.std']:>8.1%}  {each}"
             )
     return "\n".join(rows)

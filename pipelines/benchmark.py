@@ -93,7 +93,9 @@ def our_modes() -> dict[str, Peer]:
 
     def mode(name: str, key: str, make: Callable, **arguments) -> Peer:
         def batches(corpus: Corpus, batch_size: int, threads: int) -> Iterator:
-            return _ended(make(corpus, batch_size, threads, **arguments))
+            from pipelines.patches import iterate
+
+            return iterate(make(corpus, batch_size, threads, **arguments))
 
         return Peer(name, key, "", lambda: None, lambda *a: in_process(batches, *a))
 
@@ -122,11 +124,6 @@ def our_modes() -> dict[str, Peer]:
         mode("ours, pairs of patches", "pairs", patches),
     )
     return {mode.key: mode for mode in modes}
-
-
-def _ended(dataset) -> Iterator:
-    """The dataset's batches, as a generator, which can be closed."""
-    yield from dataset
 
 
 def make_images(images: int, mean_width: int, height: int, min_width: int) -> list[bytes]:
@@ -271,7 +268,7 @@ def train(corpus: Corpus, network: str, batch_size: int, rounds: int, seconds: f
     import keras
     import tensorflow as tf
 
-    from pipelines.patches import patches
+    from pipelines.patches import iterate, patches
 
     module, _, function = network.partition(":")
     classes = int(corpus.strips.labels.max()) + 1
@@ -281,7 +278,7 @@ def train(corpus: Corpus, network: str, batch_size: int, rounds: int, seconds: f
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
     )
-    batches = iter(patches(corpus.strips, patch_width=corpus.width, batch_size=batch_size, seed=0))
+    batches = iterate(patches(corpus.strips, patch_width=corpus.width, batch_size=batch_size, seed=0))
     repeated = next(batches)
     waits: list[float] = []
 

@@ -21,7 +21,7 @@ from typing import TypeVar
 import tensorflow as tf
 
 from pipelines.patch_order import patch_order
-from pipelines.patches import gatherer, numbered_patches, options
+from pipelines.patches import gatherer, numbered_starts, options
 from pipelines.strips import Strips
 
 Batch = TypeVar("Batch")
@@ -73,7 +73,6 @@ def service_patches(
         **which,
         first_step=first_step,
         num_parallel_calls=num_parallel_calls,
-        draws_at_once=DRAWS_AT_ONCE,
     ).apply(
         tf.data.experimental.service.distribute(
             tf.data.experimental.service.ShardingPolicy.DYNAMIC, service=service
@@ -82,7 +81,7 @@ def service_patches(
     order, gather, columns = patch_order(strips, **which), gatherer(strips, patch_width), strips.columns()
 
     def make(step: int) -> tuple[tf.Tensor, tf.Tensor]:
-        (start,), (label,) = order.draw(tf.constant([step], tf.int64))
+        (start,), (label,) = order(tf.constant([step], tf.int64))
         return gather(columns, start), label
 
     ahead = max(2, PATCHES_AHEAD // batch_size)
@@ -94,6 +93,48 @@ def service_patches(
         output_signature=tuple(signature),
     )
     return in_order.prefetch(prefetch).with_options(options())
+
+
+def numbered_patches(
+    strips: Strips,
+    *,
+    patch_width: int,
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    balance: str,
+    num_parallel_calls: int,
+) -> tf.data.Dataset:
+    """The batches of `patches.patches`, each with its step, by a graph that holds no tensor of the corpus, only its path.
+
+    Returns:
+      Dataset of (int64 step; uint8 `[batch, patch_width, height]`; int32 `[batch]`).
+    """
+    # It has one source. The service shares out the elements of each source, so of two that belong together no worker
+    # would get the right pairs.
+    starts = numbered_starts(
+        strips,
+        patch_width=patch_width,
+        batch_size=batch_size,
+        seed=seed,
+        first_step=first_step,
+        balance=balance,
+        draws_at_once=DRAWS_AT_ONCE,
+    )
+
+    # The file is mapped for the first batch and handed on to the others: each mapping would fault it in anew.
+    def attach(columns, numbered):
+        columns = tf.cond(tf.shape(columns, tf.int64)[0] == 0, strips.columns, lambda: columns)
+        columns = tf.ensure_shape(columns, (None, strips.height))
+        return columns, (columns, numbered)
+
+    gather = gatherer(strips, patch_width)
+    batches = starts.scan(tf.zeros((0, strips.height), tf.uint8), attach).map(
+        lambda columns, numbered: (numbered[0], gather(columns, numbered[1]), numbered[2]),
+        num_parallel_calls=num_parallel_calls,
+        deterministic=True,
+    )
+    return batches.with_options(options())
 
 
 def put_in_order(

@@ -22,7 +22,6 @@ The permutation is arithmetic: O(1) memory, 0.1 µs a draw, whatever the number 
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -103,18 +102,7 @@ _BELOW_2_31 = (
 )
 _PRIMES = 2**31 - np.array(_BELOW_2_31, np.int64)
 
-
-class PatchOrder(NamedTuple):
-    """What `patch_order` returns.
-
-    Attributes:
-      draw: steps (int64 `[n]`) → start columns (int32 or int64 `[n, batch]`), labels (int32 `[n, batch]`). Many steps
-        at once cost less than one after the other.
-      has_one_phase: steps (int64 `[n]`) → bool `[n]`, whether all patches of the batch are of one phase.
-    """
-
-    draw: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-    has_one_phase: Callable[[tf.Tensor], tf.Tensor]
+PatchOrder = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 def permute(index: tf.Tensor, size: tf.Tensor, seed: int, stream: tf.Tensor, cycle: tf.Tensor) -> tf.Tensor:
@@ -180,7 +168,8 @@ def patch_order(
       share: this worker's number and how many workers there are; they must divide `batch_size`.
 
     Returns:
-      Two functions.
+      steps (int64 `[n]`) → start columns (int32 or int64 `[n, batch]`), labels (int32 `[n, batch]`). Many steps at
+      once cost less than one after the other.
 
     Raises:
       ValueError: an argument is out of range, or an image is narrower than a patch.
@@ -239,19 +228,11 @@ def patch_order(
             rounds % size, size, seed, stream, rounds // size
         )
 
-    def lies_in_one_pass(steps):
-        first, last = steps * batch_size, (steps + 1) * batch_size - 1
-        number = [tf.searchsorted(pass_end, draw % total, side="right") for draw in (first, last)]
-        return (number[0] == number[1]) & (first // total == last // total)
-
-    def always(steps):
-        return tf.ones_like(steps, tf.bool)
-
     draw_positions = every_label_equally if balance == "writers" else every_position_equally
     first_column, phases = (tf.constant(array.astype(number_type)) for array in (first_column, phases))
     labels = tf.constant(labels)
 
-    def draw(steps):
+    def order(steps):
         position = tf.cast(draw_positions(tf.cast(steps, tf.int64)), number_type)
         cell = tf.searchsorted(cell_end, position, side="right")
         image = cell % images
@@ -261,7 +242,7 @@ def patch_order(
         shape = (-1, len(rows))
         return tf.reshape(start, shape), tf.reshape(tf.gather(labels, image), shape)
 
-    return PatchOrder(draw, always if balance == "writers" else lies_in_one_pass)
+    return order
 
 
 @dataclasses.dataclass(frozen=True)

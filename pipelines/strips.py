@@ -97,8 +97,7 @@ class Strips:
     def columns(self) -> tf.Tensor:
         """uint8 `[columns, height]`, mapped from the file: takes no time, and all processes share one copy.
 
-        The tensor lives on the host. In a graph it is an op that holds a path, not the corpus; map once and pass the
-        tensor on (see `patches.with_columns`), since each mapping faults the file in anew.
+        The tensor lives on the host. In a graph that is built to be sent away it is an op that holds a path.
         """
         return _mapped(str(self.folder / "columns"), self.num_columns, self.height)
 

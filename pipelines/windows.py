@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from pipelines.patches import gather_columns, options, with_columns
+from pipelines.patches import gather_columns, options
 from pipelines.strips import Strips
 
 
@@ -36,9 +36,8 @@ def windows(
     """
     starts, images = window_starts(strips, window_width=window_width, stride=stride)
     filled = np.pad(starts, (0, -len(starts) % batch_size), mode="edge")
-    starts = tf.data.Dataset.from_tensor_slices(filled.reshape(-1, batch_size))
-    dataset = with_columns(strips, starts).map(
-        lambda columns, start: gather_columns(columns, start, window_width),
-        num_parallel_calls=num_parallel_calls,
+    columns = strips.columns()
+    dataset = tf.data.Dataset.from_tensor_slices(filled.reshape(-1, batch_size)).map(
+        lambda start: gather_columns(columns, start, window_width), num_parallel_calls=num_parallel_calls
     )
     return dataset.prefetch(2).with_options(options()), images

@@ -15,7 +15,7 @@ import tensorflow as tf
 from test_train import SETTINGS, same_weights
 
 from iam_writer import training
-from pipelines.data_service import put_in_order, service_patches
+from pipelines.data_service import numbered_patches, put_in_order, service_patches
 from pipelines.patch_order import number_of_positions
 from pipelines.patches import patches, start_columns
 
@@ -124,8 +124,6 @@ def test_nobody_there(make_strips, address):
 
 
 def test_what_is_sent_to_workers_holds_no_corpus(make_strips):
-    from pipelines.patches import numbered_patches
-
     sizes = []
     for widths in ([100] * 3, [10_000] * 3):
         strips = make_strips(widths, [0, 1, 2], min_width=9)

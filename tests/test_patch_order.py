@@ -52,7 +52,7 @@ def test_neighbours_and_cycles_have_nothing_to_do_with_each_other():
 
 
 def draw(order, steps):
-    starts, labels = order.draw(np.array(steps))
+    starts, labels = order(np.array(steps))
     return list(zip(starts.numpy().ravel().tolist(), labels.numpy().ravel().tolist(), strict=True))
 
 
@@ -119,15 +119,6 @@ def test_balanced_draws_take_labels_and_phases_in_turn_and_each_position_once_a_
 def test_many_steps_at_once_are_the_same_steps(strips, balance):
     order = patch_order(strips, patch_width=3, batch_size=7, seed=1, balance=balance)
     assert draw(order, [3, 4, 5, 6]) == [pair for step in (3, 4, 5, 6) for pair in draw(order, [step])]
-
-
-@pytest.mark.parametrize("balance", ["none", "writers"])
-@pytest.mark.parametrize("batch_size", [1, 4, 7])
-def test_which_batches_have_one_phase(strips, balance, batch_size):
-    order = patch_order(strips, patch_width=3, batch_size=batch_size, seed=1, balance=balance)
-    steps = np.arange(60)
-    for step, one in zip(steps, order.has_one_phase(steps).numpy(), strict=True):
-        assert one == (len({start % 3 for start, _ in draw(order, [step])}) == 1)
 
 
 def test_the_order_depends_on_the_seed(strips):

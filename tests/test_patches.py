@@ -30,7 +30,7 @@ def strips(make_strips):
 def test_a_batch_is_the_columns_that_the_order_names(strips):
     order = patch_order(strips, patch_width=3, batch_size=4, seed=0)
     for step, (images, labels) in enumerate(first_batches(strips, 20)):
-        start, expected_labels = (np.ravel(tensor) for tensor in order.draw(np.array([step])))
+        start, expected_labels = (np.ravel(tensor) for tensor in order(np.array([step])))
         assert images.dtype == np.uint8
         assert images.shape == (4, 3, 4)  # [batch, width, height], x first
         assert images[:, :, 0].tolist() == [[s, s + 1, s + 2] for s in start]
