@@ -18,9 +18,10 @@ from pipelines.patches import patches
 PROGRAM = """
 import keras, runpy
 from iam_writer import models
-def linear(classes, height, width):
+def linear(classes, height, width, augment):
     patches = keras.Input((width, height), dtype="uint8")
     x = keras.layers.Flatten()(models.Ink()(patches))
+    x = keras.layers.Dense(16, name="embedding")(x)
     return keras.Model(patches, keras.layers.Dense(classes, dtype="float32")(x))
 models.MODELS["article"] = linear
 runpy.run_module("iam_writer.train", run_name="__main__")
