@@ -13,20 +13,20 @@ from PIL import Image
 
 from iam_writer.synthetic_handwriting import SyntheticHandwriting
 
-SMALL = "--patch_height=32 --patch_width=40 --batch_size=64 --epochs=4 --patch_fraction=0.5 --window_stride=8".split()
+SMALL = "--patch_height=32 --patch_width=40 --batch_size=64 --epochs=4 --patch_fraction=0.8 --window_stride=8".split()
 
 
 @pytest.fixture(scope="module")
 def pages_of_writers(tmp_path_factory):
-    """A folder of pages, three of each of three invented writers, and a fourth page of each beside it."""
+    """A folder of pages, six of each of three invented writers, and a seventh page of each beside it."""
     folder = tmp_path_factory.mktemp("pages")
-    handwriting = SyntheticHandwriting(num_writers=3, forms_per_writer=4, lines_per_form=3)
+    handwriting = SyntheticHandwriting(num_writers=3, forms_per_writer=7, lines_per_form=3)
     of_form = collections.defaultdict(list)
     for line in handwriting.lines:
         image = Image.open(io.BytesIO(handwriting.read(line)))
         of_form[line.writer, line.form].append(np.asarray(image))
     for (writer, form), lines in of_form.items():
-        path = folder / ("new" if form.endswith("f03") else "scans") / writer / f"{form}.png"
+        path = folder / ("new" if form.endswith("f06") else "scans") / writer / f"{form}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png(page_of(lines)))
     return folder
@@ -43,7 +43,7 @@ def test_one_command_from_pages_to_a_checkpoint_that_knows_new_pages(pages_of_wr
         *SMALL,
     )
     assert done.returncode == 0, done.stderr
-    assert "folder takes 27 images of 3 writers on 9 forms" in done.stderr
+    assert "folder takes 54 images of 3 writers on 18 forms" in done.stderr
     assert not list((pages_of_writers / "scans").rglob(".*"))  # Nothing is left among the scans.
     new = sorted((pages_of_writers / "new").rglob("*.png"))
     assert len(new) == 3
