@@ -8,7 +8,6 @@ import subprocess
 
 import numpy as np
 import pytest
-from conftest import run_module
 from PIL import Image
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -71,16 +70,8 @@ def faults(text: str, width: int, folder: pathlib.Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def report(trained, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    done = run_module(
-        "evaluate",
-        f"--checkpoint={trained[0] / 'best.keras'}",
-        f"--data_dir={trained[1]}",
-        f"--report={folder}",
-    )
-    assert done.returncode == 0, done.stderr
-    return (folder / "report.html").read_text()
+def report(evaluated):
+    return (evaluated[1] / "report.html").read_text()
 
 
 @pytest.mark.parametrize("width", [1280, 400])
