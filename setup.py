@@ -48,8 +48,11 @@ setuptools.setup(
         "test": [
             "apache-beam>=2.65,<3",
             "dill>=0.3.8,<1",
+            "ipykernel>=6.29,<8",
             "jax>=0.5,<1",
             "matplotlib>=3.8,<4",
+            "nbclient>=0.10,<1",
+            "nbformat>=5.10,<6",
             "pytest>=8,<10",
             "ruff>=0.9,<1",
             "scikit-learn>=1.4,<2",

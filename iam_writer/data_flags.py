@@ -12,7 +12,7 @@ DATASETS = tuple(f"iam_writer/{config.name}" for config in Builder.BUILDER_CONFI
 flags.DEFINE_string(
     "manual_dir",
     None,
-    "Where the handwriting lies: IAM's files, or <writer>/<form>-<line>.png for iam_writer/folder.",
+    "Where the handwriting lies: IAM's files; for iam_writer/folder, a folder a writer with scans of pages or lines.",
 )
 flags.DEFINE_string("data_dir", None, "Where TFDS keeps datasets. Default: ~/tensorflow_datasets.")
 flags.DEFINE_float("max_bad_images", 0.01, "Share of images that may be unreadable.", 0, 1)

@@ -1,7 +1,7 @@
 """What every reader of handwriting yields: lines, and who wrote them. No TensorFlow.
 
 A reader (`iam_database.IamDatabase`, `handwriting_folder.HandwritingFolder`,
-`synthetic_handwriting.SyntheticHandwriting`) is any object with the three members of `Handwriting`.
+`synthetic_handwriting.SyntheticHandwriting`) is any object with the members of `Handwriting`.
 """
 
 import dataclasses
@@ -56,6 +56,9 @@ class Handwriting(Protocol):
 
     ignored: Sequence[str]
     """Files that lie among the others and are no line of a writer."""
+
+    warnings: Sequence[str]
+    """What is odd about the rest, for people."""
 
     def read(self, line: Line) -> bytes:
         """The line's image as an 8-bit gray PNG file.

@@ -101,6 +101,7 @@ class IamDatabase:
         self.lines = _lines(source.images, source.forms_file.name, forms, pieces, unit)
         self.expected = _expected(self.lines, forms, pieces, unit)
         self.ignored = ()
+        self.warnings = ()
         self.fingerprint = _fingerprint(source.images, [source.forms_file, source.pieces_file])
 
     def read(self, line: Line) -> bytes:

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 BAD_IMAGES_FILE = "bad_images.txt"
 """In the dataset's folder: `id<TAB>why` of each image that could not be read."""
 
+WARNINGS = 10
+"""Of a source, so many are shown."""
+
 
 @dataclasses.dataclass(eq=False)
 class WriterConfig(tfds.core.BuilderConfig):
@@ -111,7 +114,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         WriterConfig(
             name="folder",
             data="folder",
-            description="Your own scans: manual_dir/<writer>/<form>-<line>.png, one line an image.",
+            description="Your own scans: manual_dir/<writer>/<page>.png or <page>-<line>.png.",
         ),
     ]
     DEFAULT_CONFIG_NAME = "synthetic"
@@ -151,7 +154,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
         Args:
           manual_dir: where the handwriting lies; not used by synthetic configs.
-          extract_dir: where archives may be extracted.
+          extract_dir: where archives may be extracted, and the lines of pages kept.
 
         Raises:
           InputError: of the kinds that the readers name.
@@ -167,7 +170,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 text_file=config.text_file,
             )
         if config.data == "folder":
-            return HandwritingFolder(manual_dir)
+            return HandwritingFolder(manual_dir, pathlib.Path(extract_dir) / "pages")
         return IamDatabase(manual_dir, unit=config.unit, extract_dir=extract_dir)
 
     def download_and_prepare(self, **kwargs: Any) -> None:
@@ -200,6 +203,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             first = ", ".join(handwriting.ignored[:5])
             log.warning(
                 "%d files are no image of a writer and were ignored: %s", len(handwriting.ignored), first
+            )
+        for warning in handwriting.warnings[:WARNINGS]:
+            log.warning("%s.", warning)
+        if len(handwriting.warnings) > WARNINGS:
+            log.warning("%d more scans are odd.", len(handwriting.warnings) - WARNINGS)
+        if single := splits.never_tested(divided):
+            log.warning(
+                "%d of %d writers have a single page, and none for test: %s",
+                len(single),
+                used.writers,
+                ", ".join(single[:10]),
             )
         self._bad_images.clear()
         self._allowed_bad_images = int(self._max_bad_images * len(lines))
@@ -286,7 +300,7 @@ def prepare(
       The builder, ready for `as_dataset`.
 
     Raises:
-      InputError: of the kinds in `errors`.
+      InputError: of the kinds in `errors`, also where the dataset is there as array records.
       OSError: the dataset cannot be written.
     """
 
@@ -296,6 +310,11 @@ def prepare(
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     builder = new_builder()
+    if builder.info.file_format not in tfds.core.FileFormat.with_tf_data():
+        raise MissingDataError(
+            f"{builder.data_path} holds files of the kind {builder.info.file_format.value}, which tf.data cannot read. "
+            "Name another --data_dir, where the dataset will be built."
+        )
     download_dir = pathlib.Path(builder.data_path).parents[2] / "downloads"
     mode = tfds.GenerateMode.REUSE_DATASET_IF_EXISTS
     if manual_dir or builder.builder_config.data == "synthetic" or not builder.info.initialized:

@@ -62,6 +62,15 @@ def read_gray_png(path: str | os.PathLike) -> bytes:
     return gray_png(data, str(path))
 
 
+def size(path: str | os.PathLike) -> tuple[int, int]:
+    """Width and height of an image file, told by its head alone; 0 and 0 if that cannot be read."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            return image.size
+    except Exception:  # As above. Whoever reads the image is told why.
+        return 0, 0
+
+
 class _UnsupportedPixelsError(Exception):
     """The image can be decoded, but is not one of gray or colour."""
 

@@ -15,6 +15,9 @@ from PIL import Image
 
 from iam_writer import errors, images
 
+VERSION = 1
+"""Raise it when `find_lines` finds other lines, or gives them other pixels: what was cut from pages is kept."""
+
 PAPER = 255
 
 MAX_SIDE = 3600

@@ -30,6 +30,12 @@ WRONGEST = 12
 
 INK, GOOD, BAD, FAINT = "#1f2933", "#2a7f62", "#b4432e", "#9aa5b1"
 
+WIDTH = 5
+"""Inches, of each figure. So narrow that its letters can still be read on a telephone."""
+
+LINE_LENGTH = 12
+"""Line heights that a picture of lines is wide; what is longer is shown smaller."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
@@ -113,7 +119,7 @@ class _Page:
 
     def picture(self, name: str, figure: Figure, caption: str) -> None:
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=130, bbox_inches="tight", facecolor="white")
+        figure.savefig(file, format="png", dpi=160, bbox_inches="tight", facecolor="white")
         write_beside(self._folder / f"{name}.png", file.getvalue())
         data = base64.b64encode(file.getvalue()).decode()
         caption = html.escape(caption)
@@ -129,13 +135,16 @@ class _Page:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; color: {INK}; max-width: 46rem; margin: 0 auto; padding: 1rem; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; color: {INK}; max-width: 36rem; margin: 0 auto; padding: 1rem; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; }}
-th, td {{ padding: .3rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd; }}
-th:first-child, td:first-child {{ text-align: left; }}
+th, td {{ padding: .3rem .5rem; text-align: right; vertical-align: top; border-bottom: 1px solid #ddd; }}
+td small {{ display: block; white-space: nowrap; color: #52606d; }}
+th:first-child, td:first-child {{ text-align: left; padding-left: 0; }}
+h1, p {{ overflow-wrap: anywhere; }}
+@media (max-width: 30rem) {{ th, td {{ padding: .3rem .2rem; font-size: .85rem; }} }}
 figure {{ margin: 2rem 0; }}
-img {{ max-width: 100%; height: auto; }}
+img {{ width: min(100%, 34rem); height: auto; }}
 figcaption {{ color: #52606d; }}
 </style>
 {body}
@@ -157,7 +166,7 @@ def _accuracies(evaluation: Evaluation) -> str:
             share = result[f"{level}_{kind}"]
             low, high = scoring.wilson(share * count, count)
             # Neighbouring windows show the same ink: they are no independent trials.
-            interval = "" if level == "patch" else f" <small>({low:.1%} to {high:.1%})</small>"
+            interval = "" if level == "patch" else f" <small>({100 * low:.0f}–{high:.0%})</small>"
             cells.append(f"{share:.1%}{interval}")
         cells.append(f"{result[f'{level}_macro_top1']:.1%}")
         rows.append(f"<tr><td>{plural}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
@@ -171,8 +180,8 @@ def _accuracies(evaluation: Evaluation) -> str:
     )
 
 
-def _figure(width: float, height: float, **kwargs):
-    figure = Figure(figsize=(width, height), layout="constrained")
+def _figure(height: float, **kwargs):
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(**kwargs)
     for one in np.ravel(axes):
         one.spines[["top", "right"]].set_visible(False)
@@ -180,7 +189,7 @@ def _figure(width: float, height: float, **kwargs):
 
 
 def _calibration(evaluation: Evaluation) -> Figure:
-    figure, axes = _figure(7, 3.6, ncols=2, sharey=True)
+    figure, axes = _figure(2.9, ncols=2, sharey=True)
     pieces = calibrations.pieces_of_forms(evaluation.strips.groups, (1,))
     for one, level, piece in zip(axes, ("lines", "forms"), pieces, strict=True):
         probabilities, labels, _ = evaluation.judged(piece)
@@ -188,18 +197,18 @@ def _calibration(evaluation: Evaluation) -> Figure:
         one.plot([0, 1], [0, 1], color=FAINT, linewidth=1, zorder=0)
         for share, sure, hits in calibrations.reliability(first, right):
             low, high = scoring.wilson(hits * share * len(first), round(share * len(first)))
-            one.plot([sure, sure], [low, high], color=FAINT)
-            one.scatter(sure, hits, s=20 + 300 * share, color=GOOD, alpha=0.8)
+            one.plot([sure, sure], [low, high], color=FAINT, zorder=1)
+            one.scatter(sure, hits, s=15 + 120 * share, color=GOOD, zorder=3, clip_on=False)
         error = calibrations.calibration_error(first, right)
-        one.set_title(f"{len(piece)} {level}, error {error:.1%}", fontsize=11)
+        one.set_title(f"{len(piece)} {level}, error {error:.1%}", fontsize=10)
         one.set_xlabel("probability told")
-        one.set(xlim=(0, 1.03), ylim=(0, 1.05))
+        one.set(xlim=(0, 1.05), ylim=(0, 1.05), xticks=(0, 0.5, 1))
     axes[0].set_ylabel("share that is right")
     return figure
 
 
 def _by_amount(evaluation: Evaluation) -> Figure:
-    figure, (left, right) = _figure(7, 3.4, ncols=2, sharey=True)
+    figure, (left, right) = _figure(2.7, ncols=2, sharey=True)
     lines = [np.array([i]) for i in range(len(evaluation.strips))]
     probabilities, labels, _ = evaluation.judged(lines)
     hit = probabilities.argmax(axis=1) == labels
@@ -219,6 +228,7 @@ def _by_amount(evaluation: Evaluation) -> Figure:
         if pieces:
             probabilities, labels, _ = evaluation.judged(pieces)
             _point(right, size, probabilities.argmax(axis=1) == labels)
+    right.set_xticks(sizes)
     right.set_xlabel("lines taken together")
     left.set_ylim(0, 1.03)
     return figure
@@ -227,7 +237,7 @@ def _by_amount(evaluation: Evaluation) -> Figure:
 def _point(axes, x: float, hit: np.ndarray) -> None:
     low, high = scoring.wilson(hit.sum(), len(hit))
     axes.plot([x, x], [low, high], color=FAINT)
-    axes.scatter(x, hit.mean(), color=GOOD, s=30, zorder=3)
+    axes.scatter(x, hit.mean(), color=GOOD, s=25, zorder=3, clip_on=False)
 
 
 def _of_lines(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
@@ -249,13 +259,13 @@ def _bars(evaluation: Evaluation) -> Figure:
         ((first[labels == w] == w).mean(), -(labels == w).sum(), evaluation.writers[w])
         for w in np.unique(labels)
     )[:BARS][::-1]
-    figure, axes = _figure(6, 0.8 + 0.17 * len(rows))
+    figure, axes = _figure(0.8 + 0.2 * len(rows))
     shares = [share for share, _, _ in rows]
     axes.barh(range(len(rows)), shares, color=GOOD, height=0.7)
     for i, (share, count, _) in enumerate(rows):
-        axes.text(share + 0.01, i, f"{-count}", va="center", fontsize=7, color="#52606d")
-    axes.set_yticks(range(len(rows)), [name for _, _, name in rows], fontsize=7)
-    axes.set(xlim=(0, 1.08), ylim=(-0.7, len(rows) - 0.3), xlabel="accuracy of lines, and how many lines")
+        axes.text(share + 0.01, i, f"{-count}", va="center", fontsize=8, color="#52606d")
+    axes.set_yticks(range(len(rows)), [name for _, _, name in rows], fontsize=8)
+    axes.set(xlim=(0, 1.1), ylim=(-0.7, len(rows) - 0.3), xlabel="accuracy of lines, and how many lines")
     return figure
 
 
@@ -281,7 +291,7 @@ def _confusion(evaluation: Evaluation, chosen: list[int]) -> Figure:
     counts = np.array([[((labels == t) & (first == s)).sum() for s in chosen] for t in chosen])
     others = [((labels == t) & ~np.isin(first, chosen)).sum() for t in chosen]
     counts = np.column_stack([counts, others])
-    figure, axes = _figure(6, 5)
+    figure, axes = _figure(4.4)
     shares = counts / np.maximum(1, [[(labels == t).sum()] for t in chosen])
     axes.imshow(shares, cmap="Greens", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
@@ -296,15 +306,17 @@ def _confusion(evaluation: Evaluation, chosen: list[int]) -> Figure:
     return figure
 
 
-def _picture(evaluation: Evaluation, line: int, width: int | None = None) -> np.ndarray:
+def _draw(axes, evaluation: Evaluation, line: int) -> None:
     first, end = evaluation.strips.first_column[[line, line + 1]]
-    columns = evaluation.strips.columns()[first : min(end, first + (width or end - first))]
-    return columns.numpy().T
+    picture = evaluation.strips.columns()[first:end].numpy().T
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
+    axes.set_xlim(0, max(LINE_LENGTH * picture.shape[0], picture.shape[1]))
+    axes.set_anchor("W")
 
 
 def _hands(evaluation: Evaluation, chosen: list[int]) -> Figure:
     rows = 2
-    figure, axes = _figure(8, 0.62 * rows * len(chosen), nrows=rows * len(chosen), squeeze=False)
+    figure, axes = _figure(0.55 * rows * len(chosen), nrows=rows * len(chosen), squeeze=False)
     labels = evaluation.strips.labels
     for number, writer in enumerate(chosen):
         lines = np.nonzero(labels == writer)[0]
@@ -313,13 +325,9 @@ def _hands(evaluation: Evaluation, chosen: list[int]) -> Figure:
             one = axes[number * rows + row, 0]
             one.axis("off")
             if row < len(widest):
-                picture = _picture(evaluation, widest[row], 1400)
-                one.imshow(
-                    picture, cmap="gray", vmin=0, vmax=255, extent=(0, picture.shape[1], picture.shape[0], 0)
-                )
-            one.set_xlim(0, 1400)
+                _draw(one, evaluation, widest[row])
             if row == 0:
-                one.set_title(evaluation.writers[writer], loc="left", fontsize=9, pad=2)
+                one.set_title(evaluation.writers[writer], loc="left", fontsize=9, color="#52606d")
     return figure
 
 
@@ -331,17 +339,15 @@ def _wrongest(evaluation: Evaluation) -> list[int]:
 
 def _lines(evaluation: Evaluation, lines: list[int]) -> Figure:
     first, sure = _of_lines(evaluation)
-    figure, axes = _figure(8, 0.85 * len(lines), nrows=len(lines), squeeze=False)
+    figure, axes = _figure(0.72 * len(lines), nrows=len(lines), squeeze=False)
     for one, line in zip(axes[:, 0], lines, strict=True):
-        picture = _picture(evaluation, line, 1800)
-        one.imshow(picture, cmap="gray", vmin=0, vmax=255)
-        one.set_xlim(0, 1800)
+        _draw(one, evaluation, line)
         one.axis("off")
         one.set_title(
             f"{evaluation.strips.ids[line]}: by {evaluation.writers[evaluation.strips.labels[line]]}, told to be "
             f"{evaluation.writers[first[line]]}'s ({sure[line]:.0%})",
             loc="left",
-            fontsize=8,
-            pad=2,
+            fontsize=9,
+            color="#52606d",
         )
     return figure

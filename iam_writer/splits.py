@@ -77,9 +77,16 @@ def check(splits: dict[str, list[Line]]) -> None:
     empty = [name for name, lines in splits.items() if not lines]
     if empty:
         raise errors.EmptySplitError(
-            f"No image for {' and '.join(empty)}: a form is held out of writers with two forms (for test) or "
-            "three (for validation). Add forms, or choose a split by image"
+            f"No image for {' and '.join(empty)}: of each writer with two pages one is held out for test, with three one "
+            "more for validation. Add pages, or choose a split by image"
         )
+
+
+def never_tested(splits: dict[str, list[Line]]) -> list[str]:
+    """The writers of whom no image is held out for test, since they have a single form."""
+    written = {line.writer for lines in splits.values() for line in lines}
+    tested = {line.writer for line in splits[TEST]}
+    return sorted(written - tested)
 
 
 def _split(

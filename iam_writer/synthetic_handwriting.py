@@ -172,6 +172,7 @@ class SyntheticHandwriting:
         self.lines = sorted(lines, key=lambda line: line.id)
         self.expected = Census.of(self.lines)
         self.ignored = ()
+        self.warnings = ()
 
     def read(self, line: Line) -> bytes:
         """The line's image as an 8-bit gray PNG file."""

@@ -75,6 +75,20 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def evaluated(trained, tmp_path_factory):
+    """What iam_writer.evaluate said of `trained`, and the folder of its report."""
+    folder = tmp_path_factory.mktemp("evaluated") / "report"
+    done = run_module(
+        "evaluate",
+        f"--checkpoint={trained[0] / 'best.keras'}",
+        f"--data_dir={trained[1]}",
+        f"--report={folder}",
+    )
+    assert done.returncode == 0, done.stderr
+    return done, folder
+
+
+@pytest.fixture(scope="session")
 def form_images(trained, tmp_path_factory):
     """Pages to ask about: the path of one for each test form of `trained`, in the writers' order."""
     from iam_writer import checkpoints, datasets

@@ -6,26 +6,20 @@ from conftest import run_module, run_without_tensorflow
 from PIL import Image
 
 
-def test_the_report_stands_alone(trained, tmp_path):
-    done = run_module(
-        "evaluate",
-        f"--checkpoint={trained[0] / 'best.keras'}",
-        f"--data_dir={trained[1]}",
-        f"--report={tmp_path / 'report'}",
-    )
-    assert done.returncode == 0, done.stderr
+def test_the_report_stands_alone(evaluated):
+    done, folder = evaluated
     assert "test lines" in done.stdout and "expected calibration error" in done.stdout
-    page = (tmp_path / "report/report.html").read_text()
+    page = (folder / "report.html").read_text()
     assert 'name="viewport"' in page
-    pictures = {path.name for path in (tmp_path / "report").glob("*.png")}
+    pictures = {path.name for path in folder.glob("*.png")}
     assert pictures >= {"calibration.png", "amount.png", "writers.png"}
     assert page.count("<img") == len(pictures)
     assert all(source.startswith("data:image/png;base64,") for source in re.findall(r'src="([^"]*)"', page))
     assert "http" not in page
     for name in pictures:
-        with Image.open(tmp_path / "report" / name) as image:
+        with Image.open(folder / name) as image:
             assert image.width > 300
-    assert {path.suffix for path in (tmp_path / "report").iterdir()} == {".html", ".png"}
+    assert {path.suffix for path in folder.iterdir()} == {".html", ".png"}
 
 
 def test_a_dataset_that_is_not_there(trained, tmp_path):

@@ -1,11 +1,17 @@
 """A folder of scans, made here, and the lines that come out."""
 
+import io
 import os
+import pickle
 
+import numpy as np
 import pytest
+from conftest import png
+from handwriting_pages import written_line, written_page
 from PIL import Image
 
-from iam_writer.errors import BadImageError, IndexFileError, MissingDataError
+from iam_writer import pages
+from iam_writer.errors import BadImageError, IndexFileError, MissingDataError, NoWritingError
 from iam_writer.handwriting import Census, Line
 from iam_writer.handwriting_folder import HandwritingFolder
 
@@ -112,3 +118,130 @@ def test_fingerprint_changes_with_the_files(folder):
     touched = HandwritingFolder(root).fingerprint
     folder("b/x.png")
     assert len({before, touched, HandwritingFolder(root).fingerprint}) == 3
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """name → image, uint8, becomes a folder of scans."""
+
+    def make(**images):
+        for name, image in images.items():
+            path = tmp_path / "scans" / name.replace("__", "/").replace("_", "-")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.with_suffix(".png").write_bytes(png(image))
+        return tmp_path / "scans"
+
+    return make
+
+
+def page(lines: int, seed: int = 0) -> np.ndarray:
+    return written_page(lines=lines, width=900, seed=seed)[0]
+
+
+BLANK_PAGE = np.full((600, 500), 250, np.uint8)
+HIGH_LINE = written_line(width=1500, height=80)
+"""High enough to be looked at."""
+
+
+def test_pages_become_their_lines_and_lines_stay_as_they_are(scans, tmp_path):
+    root = scans(ada__letter_1=page(3), ada__letter_2=page(2, seed=1), ada__note_1=HIGH_LINE)
+    handwriting = HandwritingFolder(root, tmp_path / "cut")
+    assert [(line.id, line.form) for line in handwriting.lines] == [
+        ("ada/letter-1-01", "ada/letter-1"),
+        ("ada/letter-1-02", "ada/letter-1"),
+        ("ada/letter-1-03", "ada/letter-1"),
+        ("ada/letter-2-01", "ada/letter-2"),
+        ("ada/letter-2-02", "ada/letter-2"),
+        ("ada/note-1", "ada/note"),
+    ]
+    assert handwriting.expected == Census(images=6, writers=1, forms=3)
+    assert handwriting.ignored == [] and handwriting.warnings == []
+    for line, found in zip(handwriting.lines, pages.find_lines(page(3)).lines, strict=False):
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(handwriting.read(line)))), found.image)
+    assert handwriting.read(handwriting.lines[-1]) == (root / "ada/note-1.png").read_bytes()
+    assert pickle.loads(pickle.dumps(handwriting)).read(handwriting.lines[4]) == handwriting.read(
+        handwriting.lines[4]
+    )
+
+
+def test_a_page_is_cut_once_and_anew_when_it_changes(scans, tmp_path, monkeypatch):
+    root = scans(ada__letter=page(2))
+    asked, read = [], pages.read
+    monkeypatch.setattr(pages, "read", lambda path: asked.append(path) or read(path))
+
+    def lines():
+        return len(HandwritingFolder(root, tmp_path / "cut").lines)
+
+    assert (lines(), lines(), len(asked)) == (2, 2, 1)
+    scans(ada__letter=page(3))
+    assert (lines(), lines(), len(asked)) == (3, 3, 2)
+    [archive] = (tmp_path / "cut").glob("*.zip")
+    archive.write_bytes(archive.read_bytes()[:1000])
+    assert (lines(), len(asked)) == (3, 3)
+    with monkeypatch.context() as newer:
+        newer.setattr(pages, "VERSION", pages.VERSION + 1)
+        assert (lines(), len(asked)) == (3, 4)
+
+
+def test_cut_lines_lie_hidden_among_the_scans_unless_told_otherwise(scans):
+    root = scans(ada__letter=page(2))
+    assert len(HandwritingFolder(root).lines) == len(HandwritingFolder(root).lines) == 2
+    assert [path.suffix for path in (root / ".lines").glob("[!.]*")] == [".zip"]
+
+
+def test_an_archive_that_is_gone_is_a_bad_image(scans, tmp_path):
+    handwriting = HandwritingFolder(scans(ada__letter=page(2)), tmp_path / "cut")
+    [archive] = (tmp_path / "cut").glob("*.zip")
+    archive.unlink()
+    with pytest.raises(BadImageError, match=r"Line 1 in .* cannot be read"):
+        handwriting.read(handwriting.lines[0])
+
+
+def test_pages_without_writing_are_left_out_and_told(scans, tmp_path):
+    handwriting = HandwritingFolder(scans(ada__empty=BLANK_PAGE, ada__letter=page(3)), tmp_path / "cut")
+    assert handwriting.ignored == ["ada/empty.png (nothing is written on it)"]
+    assert {line.form for line in handwriting.lines} == {"ada/letter"}
+
+
+def test_a_writer_who_has_written_nothing(scans, tmp_path):
+    root = scans(ada__letter=page(2), bob__empty=BLANK_PAGE)
+    with pytest.raises(
+        NoWritingError, match=r"any scan of bob: bob/empty.png \(nothing is written on it\)\. Scan more"
+    ):
+        HandwritingFolder(root, tmp_path / "cut")
+
+
+def test_a_line_that_looks_like_two_stays_with_the_others_of_its_page(scans, tmp_path):
+    root = scans(ada__note_1=HIGH_LINE, ada__note_2=page(2), ada__note_3=HIGH_LINE)
+    handwriting = HandwritingFolder(root, tmp_path / "cut")
+    assert [line.id for line in handwriting.lines] == ["ada/note-1", "ada/note-2", "ada/note-3"]
+    assert {line.form for line in handwriting.lines} == {"ada/note"}
+    warning = handwriting.warnings[-1]
+    assert warning.startswith("ada/note-2.png: there seem to be several lines on it")
+
+
+def test_what_is_odd_about_a_page_and_of_whom_there_is_little(scans, tmp_path):
+    root = scans(ada__letter=page(4)[::-1, ::-1], bob__word=HIGH_LINE[:, :300])
+    assert HandwritingFolder(root, tmp_path / "cut").warnings == [
+        "1 writers have less than two lines of writing: bob",
+        "ada/letter.png: it may be upside down",
+    ]
+
+
+def test_a_page_and_a_line_of_one_name(scans, tmp_path):
+    root = scans(ada__letter=page(2), ada__letter_01=HIGH_LINE)
+    with pytest.raises(IndexFileError, match=r"letter\.png and .*letter-01\.png would both hold the line"):
+        HandwritingFolder(root, tmp_path / "cut")
+
+
+def test_the_fingerprint_knows_how_pages_were_cut(scans, tmp_path, monkeypatch):
+    def fingerprints(root):
+        before = HandwritingFolder(root, tmp_path / "cut").fingerprint
+        with monkeypatch.context() as newer:
+            newer.setattr(pages, "VERSION", pages.VERSION + 1)
+            return before, HandwritingFolder(root, tmp_path / "cut").fingerprint
+
+    before, after = fingerprints(scans(ada__note_1=HIGH_LINE))
+    assert before == after
+    before, after = fingerprints(scans(ada__letter=page(2)))
+    assert before != after

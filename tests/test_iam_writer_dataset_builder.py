@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from conftest import SMALL_IAM, png, scribble, write_iam
+from handwriting_pages import written_page
 
 import iam_writer
 from iam_writer import errors, iam_writer_dataset_builder
@@ -214,6 +215,20 @@ def test_files_of_a_folder_that_are_no_images_are_counted_and_named(tmp_path, ca
     (tmp_path / "scans/a/notes.pdf").write_bytes(b"%PDF")
     prepare("folder", data_dir=tmp_path / "tfds", manual_dir=tmp_path / "scans")
     assert "1 files are no image of a writer and were ignored: a/notes.pdf" in caplog.text
+
+
+def test_odd_scans_and_writers_of_a_single_page_are_told(tmp_path, caplog):
+    for writer, count in (("ada", 3), ("bob", 1)):
+        (tmp_path / "scans" / writer).mkdir(parents=True)
+        for i in range(count):
+            page, _ = written_page(lines=4, width=900, seed=i)
+            upside_down = page[::-1, ::-1] if writer == "bob" else page
+            (tmp_path / f"scans/{writer}/letter{i}.png").write_bytes(png(upside_down))
+    builder = prepare("folder", data_dir=tmp_path / "tfds", manual_dir=tmp_path / "scans")
+    assert sum(info.num_examples for info in builder.info.splits.values()) == 16
+    assert "bob/letter0.png: it may be upside down." in caplog.text
+    assert "1 of 2 writers have a single page, and none for test: bob" in caplog.text
+    assert len(list((tmp_path / "tfds/downloads/extracted/pages").glob("*.zip"))) == 4
 
 
 def test_a_split_of_which_no_image_can_be_read(tmp_path, small_iam):

@@ -134,10 +134,15 @@ def test_check_passes_good_splits():
     [
         ({}, TooFewWritersError, "found none"),
         ({"a": 3}, TooFewWritersError, "found only 'a'"),
-        ({"a": 1, "b": 1}, EmptySplitError, "No image for validation and test: .* Add forms"),
-        ({"a": 2, "b": 1}, EmptySplitError, "No image for validation: .* Add forms"),
+        ({"a": 1, "b": 1}, EmptySplitError, "No image for validation and test: .* Add pages"),
+        ({"a": 2, "b": 1}, EmptySplitError, "No image for validation: .* Add pages"),
     ],
 )
 def test_check_refuses(forms, error, message):
     with pytest.raises(error, match=message):
         splits.check(splits.split_by_form(lines_of(forms)))
+
+
+def test_writers_of_a_single_form_are_never_tested():
+    divided = splits.split_by_form(lines_of({"a": 3, "b": 1, "c": 2}))
+    assert splits.never_tested(divided) == ["b"]

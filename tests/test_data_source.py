@@ -1,0 +1,84 @@
+"""The dataset in the tools that people use: PyTorch, Grain, tfds.show_examples. Runs the README's own code."""
+
+import pathlib
+import re
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from conftest import SMALL_IAM, scribble, write_iam
+
+from iam_writer.errors import MissingDataError
+from iam_writer.iam_writer_dataset_builder import prepare
+
+README = (pathlib.Path(__file__).parent.parent / "README.md").read_text()
+
+
+def code(word: str) -> str:
+    """The block of Python in the README that has a word."""
+    [block] = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if word in block]
+    return block
+
+
+@pytest.fixture(scope="module")
+def iam(tmp_path_factory):
+    return write_iam(tmp_path_factory.mktemp("source") / "iam", SMALL_IAM)
+
+
+@pytest.fixture
+def namespace(iam):
+    """What there is after the README's data source: the train split, nine lines of three writers."""
+    block = code("tfds.data_source(")
+    for place, folder in (("/home/me/iam", iam), ("/home/me/array_records", iam.parent / "arrays")):
+        assert block.count(f'"{place}"') == 1
+        block = block.replace(place, str(folder))
+    names = {}
+    exec(block, names)
+    return names
+
+
+def test_any_line_can_be_read_at_once(namespace):
+    lines = namespace["lines"]
+    assert len(lines) == 9
+    for i in (8, 0, 4):
+        row = lines[i]
+        id = row["id"].decode()
+        assert row["image"].shape == (20, 60, 1) and row["image"].dtype == np.uint8
+        assert np.array_equal(row["image"][..., 0], scribble(id))
+        assert row["writer"] == int(SMALL_IAM[row["form"].decode()])
+
+
+def test_pytorch_as_the_readme_has_it(namespace):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[peers]'")
+    exec(code("import torch"), namespace)
+    images, writers = namespace["images"], namespace["writers"]
+    assert sorted(writers.tolist()) == [0] * 3 + [1] * 3 + [2] * 3 and writers.dtype == torch.int64
+    assert all(image.shape == (20, 60, 1) and image.dtype == torch.uint8 for image in images)
+    # Forked workers would share what C++ has open.
+    loader = torch.utils.data.DataLoader(
+        namespace["lines"], batch_size=5, num_workers=1, collate_fn=list, multiprocessing_context="spawn"
+    )
+    assert [row["id"] for rows in loader for row in rows] == [row["id"] for row in namespace["lines"]]
+
+
+def test_grain_as_the_readme_has_it(namespace):
+    pytest.importorskip("grain", reason="Grain is not installed: pip install '.[peers]'")
+    exec(code("import grain"), namespace)
+    rows = namespace["rows"]
+    assert {row["id"] for row in rows} == {row["id"] for row in namespace["lines"]}
+    assert [row["id"] for row in rows] != [row["id"] for row in namespace["lines"]]
+
+
+def test_array_records_in_the_place_of_training_are_told(namespace, iam):
+    with pytest.raises(MissingDataError, match=r"array_record, which tf.data cannot read.* --data_dir"):
+        prepare("top50", data_dir=iam.parent / "arrays", manual_dir=iam)
+
+
+def test_show_examples_draws_lines_with_their_writers(iam, tmp_path):
+    matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    matplotlib.use("agg")
+    builder = prepare("top50", data_dir=tmp_path / "tfds", manual_dir=iam)
+    figure = tfds.show_examples(builder.as_dataset(split="train"), builder.info, rows=3, cols=3)
+    assert len(figure.axes) == 9
+    assert {axes.get_xlabel() for axes in figure.axes} == {"000 (0)", "001 (1)", "002 (2)"}
+    assert all(axes.images[0].get_array().shape == (20, 60) for axes in figure.axes)
