@@ -34,6 +34,7 @@ setuptools.setup(
     ],
     extras_require={
         "baseline": ["scikit-learn>=1.4,<2"],
+        "export": ["ai-edge-litert>=2,<3", "onnxruntime>=1.20,<2", "tf2onnx>=1.17,<2"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         "jax": ["jax>=0.5,<1"],
         "beam": ["apache-beam>=2.65,<3", "mlcroissant>=1,<2"],
@@ -46,6 +47,7 @@ setuptools.setup(
         ],
         "report": ["matplotlib>=3.8,<4"],
         "test": [
+            "ai-edge-litert>=2,<3",
             "apache-beam>=2.65,<3",
             "dill>=0.3.8,<1",
             "ipykernel>=6.29,<8",
@@ -53,9 +55,11 @@ setuptools.setup(
             "matplotlib>=3.8,<4",
             "nbclient>=0.10,<1",
             "nbformat>=5.10,<6",
+            "onnxruntime>=1.20,<2",
             "pytest>=8,<10",
             "ruff>=0.9,<1",
             "scikit-learn>=1.4,<2",
+            "tf2onnx>=1.17,<2",
         ],
     },
 )

@@ -29,11 +29,22 @@ def strips(run: dict, split: str, data_dir: str | None) -> Strips:
       data_dir: where TFDS keeps datasets, None for its own place.
 
     Raises:
+      MissingDataError: see `folder`.
+    """
+    return open_strips(folder(run, data_dir), split, run["patch_height"], run["patch_width"])
+
+
+def folder(run: dict, data_dir: str | None) -> pathlib.Path:
+    """Where the dataset is that a run was trained on.
+
+    Args: see `strips`.
+
+    Raises:
       MissingDataError: it is not there, or what is there was made from other files.
     """
-    for folder in prepared(run["dataset"], data_dir):
-        if json.loads((folder / "metadata.json").read_text()).get("fingerprint") == run["fingerprint"]:
-            return open_strips(folder, split, run["patch_height"], run["patch_width"])
+    for found in prepared(run["dataset"], data_dir):
+        if json.loads((found / "metadata.json").read_text()).get("fingerprint") == run["fingerprint"]:
+            return found
     raise MissingDataError(
         f"the dataset {run['dataset']} that it was trained on is not in {_folder(data_dir)}; name its place with "
         "--data_dir."

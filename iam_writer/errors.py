@@ -48,6 +48,10 @@ class GalleryError(InputError):
     """A gallery is missing, damaged, or was made with another checkpoint."""
 
 
+class ExportError(InputError):
+    """A format cannot be exported to, or what was made does not do as the checkpoint does."""
+
+
 class NoWritingError(InputError):
     """There is no handwriting where some is needed."""
 

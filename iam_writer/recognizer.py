@@ -96,14 +96,11 @@ class Recognizer:
 
     def scan(self, laid: list[np.ndarray]) -> Scan:
         """Looks at the windows of laid lines."""
-        cut = [
-            np.lib.stride_tricks.sliding_window_view(columns, self.width, axis=0)[:: self.stride]
-            for columns in laid
-        ]
-        every = np.concatenate(cut).transpose(0, 2, 1)  # [windows, width, height]
+        of_line = [cut(columns, self.width, self.stride) for columns in laid]
+        every = np.concatenate(of_line)
         logits, embeddings = self.look(every)
-        line = np.repeat(np.arange(len(cut)), [len(c) for c in cut])
-        column = np.concatenate([np.arange(len(c)) * self.stride for c in cut])
+        line = np.repeat(np.arange(len(of_line)), [len(some) for some in of_line])
+        column = np.concatenate([np.arange(len(some)) * self.stride for some in of_line])
         votes = scoring.has_ink(every)
         if not votes.any():
             votes[:] = True
@@ -158,6 +155,11 @@ def seeing(model: keras.Model) -> keras.Model:
 def stride(width: int) -> int:
     """Columns from a window to the next: each part of the ink is seen four times."""
     return max(1, width // 4)
+
+
+def cut(columns: np.ndarray, width: int, stride: int) -> np.ndarray:
+    """The windows of a laid line: uint8 `[columns, height]` → a view, uint8 `[windows, width, height]`."""
+    return np.lib.stride_tricks.sliding_window_view(columns, width, axis=0)[::stride].transpose(0, 2, 1)
 
 
 def _file(gray: np.ndarray) -> bytes:

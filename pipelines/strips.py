@@ -99,7 +99,9 @@ class Strips:
 
         The tensor lives on the host. In a graph that is built to be sent away it is an op that holds a path.
         """
-        return _mapped(str(self.folder / "columns"), self.num_columns, self.height)
+        path, shape = str(self.folder / "columns"), (self.num_columns, self.height)
+        # A function, since run on its own TensorFlow (2.21) would copy what the op gives.
+        return tf.function(lambda: _mapped(path, shape), autograph=False)()
 
     @property
     def num_columns(self) -> int:
@@ -143,9 +145,8 @@ class Strips:
         return ALIGNMENT // math.gcd(ALIGNMENT, self.height)
 
 
-@tf.function(autograph=False)
-def _mapped(path: str, columns: int, height: int) -> tf.Tensor:
-    tensor = tf.raw_ops.ImmutableConst(dtype=tf.uint8, shape=(columns, height), memory_region_name=path)
+def _mapped(path: str, shape: tuple[int, int]) -> tf.Tensor:
+    tensor = tf.raw_ops.ImmutableConst(dtype=tf.uint8, shape=shape, memory_region_name=path)
     # TensorFlow would run an op without inputs ahead of time, copy what comes out, and keep the copy: the whole corpus.
     # From that it exempts outputs that are somebody's scoped allocation. Nobody's is as good.
     no_scope = attr_value_pb2.AttrValue(list=attr_value_pb2.AttrValue.ListValue())
