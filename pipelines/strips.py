@@ -101,7 +101,7 @@ class Strips:
         """
         path, shape = str(self.folder / "columns"), (self.num_columns, self.height)
         # A function, since run on its own TensorFlow (2.21) would copy what the op gives.
-        return tf.function(lambda: _mapped(path, shape), autograph=False)()
+        return tf.function(lambda: _mapped(path, shape), autograph=False).get_concrete_function()()
 
     @property
     def num_columns(self) -> int:
