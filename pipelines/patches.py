@@ -53,12 +53,13 @@ def patches(
         share=share,
     )
     columns, gather = strips.columns(), gatherer(strips, patch_width)
+
+    @tf.autograph.experimental.do_not_convert  # There is nothing to convert, and looking for it takes a quarter second.
+    def batch(start, label):
+        return gather(columns, start), label
+
     # Deterministic: the order of the steps is part of the promise, also when several are gathered at once.
-    batches = starts.map(
-        lambda start, label: (gather(columns, start), label),
-        num_parallel_calls=num_parallel_calls,
-        deterministic=True,
-    )
+    batches = starts.map(batch, num_parallel_calls=num_parallel_calls, deterministic=True)
     return batches.prefetch(prefetch).with_options(options())
 
 
@@ -126,6 +127,7 @@ def numbered_starts(
     steps_at_once = max(1, min(draws_at_once, number_of_positions(strips, patch_width)) // batch_size)
     firsts = tf.data.Dataset.range(first_step, tf.int64.max - steps_at_once, steps_at_once)
 
+    @tf.autograph.experimental.do_not_convert
     def draw(first):
         steps = first + tf.range(steps_at_once, dtype=tf.int64)
         return steps, *order(steps)
