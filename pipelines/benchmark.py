@@ -345,16 +345,14 @@ def main(argv: list[str]) -> None:
         training = None
         if values.train:
             training = train(corpus, values.train, values.train_batch_size, values.rounds, values.seconds)
-    found = ratios(
-        [row for row in rows if row["corpus_megabytes"] == rows[0]["corpus_megabytes"]],
-        values.peers_batch_size,
-    )
+    of_one_corpus = [row for row in rows if row["corpus_megabytes"] == rows[0]["corpus_megabytes"]]
+    found = ratios(of_one_corpus, values.peers_batch_size)
     print(table(rows, missing))
     for name, ratio in found.items():
         print(f"{name:26}{ratio:8.2f}")
     if training:
         print("training: " + ", ".join(f"{name} {value:,.2f}" for name, value in training.items()))
-    print(diagnosis(rows, found, training))
+    print(diagnosis(of_one_corpus, found, training))
     if values.output:
         result = {"rows": rows, "ratios": found, "missing": missing, "training": training}
         pathlib.Path(values.output).write_text(json.dumps(result, indent=2) + "\n")

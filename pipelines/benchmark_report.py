@@ -112,9 +112,15 @@ def draw(rows: Sequence[dict], path: str) -> None:
     axes = axes[0]
     for axis, (field, label) in zip(axes, fields.items(), strict=True):
         axis.set_prop_cycle(color=pyplot.get_cmap("tab20").colors)
+        # Corpora of other sizes are compared in a panel of their own.
+        shown = [
+            row
+            for row in rows
+            if field == "corpus_megabytes" or row["corpus_megabytes"] == rows[0]["corpus_megabytes"]
+        ]
         for name in dict.fromkeys(row["name"] for row in rows if row["key"] != "starts"):
             points: dict[float, list[float]] = {}
-            for row in rows:
+            for row in shown:
                 if row["name"] == name:
                     points.setdefault(row[field], []).append(row["patches_per_second"])
             values = sorted((x, max(rates)) for x, rates in points.items())
