@@ -9,11 +9,18 @@ import time
 
 import numpy as np
 import pytest
+from absl import flags
 from conftest import png
 
 from pipelines.peers import PEERS, Corpus, Session, count
 
 HEIGHT, WIDTH, BATCH = 20, 12, 64
+
+
+@pytest.fixture(autouse=True)
+def parsed_flags():
+    """Grain has flags of its own and reads them, which in the benchmark are parsed by then."""
+    flags.FLAGS.mark_as_parsed()
 
 
 @pytest.fixture(scope="module")
