@@ -72,10 +72,13 @@ def iterate(dataset: tf.data.Dataset) -> Iterator:
     flat = tf.nest.flatten(dataset.element_spec)
     types, shapes = [spec.dtype for spec in flat], [spec.shape for spec in flat]
     while True:
-        batch = tf.raw_ops.IteratorGetNextSync(
-            iterator=iterator._iterator_resource, output_types=types, output_shapes=shapes
+        # No name for the batch: it would be held while the next is made, and push something else out of the cache.
+        yield tf.nest.pack_sequence_as(
+            dataset.element_spec,
+            tf.raw_ops.IteratorGetNextSync(
+                iterator=iterator._iterator_resource, output_types=types, output_shapes=shapes
+            ),
         )
-        yield tf.nest.pack_sequence_as(dataset.element_spec, batch)
 
 
 def start_columns(
