@@ -4,6 +4,7 @@ Scanners differ in the gray of paper and ink, in noise and in sharpness; a netwo
 takes those of another for other hands. Of all that only the outlines of ink are kept.
 """
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -35,7 +36,7 @@ def two_tones(gray: np.ndarray) -> np.ndarray:
     """
     picture = Image.fromarray(gray)  # Pillow counts and maps bytes several times faster than numpy.
     counts = np.array(picture.histogram())
-    threshold = _otsu(counts)
+    threshold = int(cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0])
     dark, light = counts[: threshold + 1], counts[threshold + 1 :]
     ink = int(np.searchsorted(np.cumsum(dark), DARKEST * dark.sum()))
     not_white = light[:-1]
@@ -44,15 +45,3 @@ def two_tones(gray: np.ndarray) -> np.ndarray:
         return np.full_like(gray, WHITE)
     middle = (ink + paper) / 2
     return np.asarray(picture.point([BLACK if value <= middle else WHITE for value in range(256)]))
-
-
-def _otsu(counts: np.ndarray) -> int:
-    """The gray, below 255, up to which counts are one class, so that the two classes' means differ most.
-
-    N. Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9(1), 1979.
-    """
-    below = np.cumsum(counts)[:-1].astype(float)
-    mass = np.cumsum(counts * np.arange(256))
-    total, total_mass = counts.sum(), mass[-1]
-    both = np.maximum(below * (total - below), 1)  # Zero where a class is empty; so is what it divides.
-    return int(((total_mass * below - total * mass[:-1]) ** 2 / both).argmax())
