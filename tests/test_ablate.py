@@ -155,7 +155,7 @@ def test_the_program(base, tmp_path):
     assert result["config"]["patch_width"] == 48
 
 
-@pytest.mark.parametrize("name", ["ablation_top50"])
+@pytest.mark.parametrize("name", ["ablation_top50", "gpu_top50"])
 def test_every_row_of_the_flagfiles_is_valid(monkeypatch, name):
     monkeypatch.setattr(sys, "argv", ["ablate", f"--flagfile={FLAGFILES / name}.flags"])
     flags.FLAGS.unparse_flags()
