@@ -9,30 +9,17 @@ Exit status: 0 done; 1 a file is none of ours, and the message says which.
 """
 
 import json
-import os
 import pathlib
-import shlex
-import statistics
 import sys
 from collections.abc import Iterable, Sequence
 
 from absl import app, flags
 
-from iam_writer import programs
+from iam_writer import programs, tables
 from iam_writer.errors import MissingDataError
 from iam_writer.files import write_beside
-from iam_writer.iam_writer_dataset_builder import Builder
 
 flags.DEFINE_string("output", "docs/results.md", "The file to write.")
-
-UNKNOWN = "–"
-
-HELD_OUT = {
-    "form": "whole forms are held out",
-    "form_or_row": "whole forms are held out, and text lines of the writers who have a single form",
-    "image": "**LEAKS**: single images are held out, whose pages the network has seen in training",
-}
-"""What a config's `split_by` means."""
 
 # What may differ between runs of one row: it says where things lie and how fast they go, not what is learnt.
 _INCIDENTAL = (
@@ -60,13 +47,10 @@ def report(results: Sequence[dict]) -> str:
     protocols: dict[tuple, list[dict]] = {}
     for result in results:
         test = tuple(result.get(f"test.{name}") for name in ("lines", "forms", "writers"))
-        protocols.setdefault((_dataset(result), test), []).append(result)
+        protocols.setdefault((tables.dataset(result), test), []).append(result)
     parts = [_HEAD]
-    for (dataset, (lines, forms, writers)), runs in sorted(protocols.items(), key=repr):
-        parts.append(
-            f"## {dataset}\n\n{_held_out(dataset)}. Test: {_number(lines)} lines, {_number(forms)} forms, "
-            f"{_number(writers)} writers.\n"
-        )
+    for (dataset, _), runs in sorted(protocols.items(), key=repr):
+        parts.append(f"## {dataset}\n\n{tables.protocol(runs[0])}\n")
         parts.append(_table(runs))
     return "\n".join(parts)
 
@@ -77,7 +61,7 @@ def _table(runs: Sequence[dict]) -> str:
     for run in runs:
         config = {name: value for name, value in run.get("config", {}).items() if name not in _INCIDENTAL}
         rows.setdefault(json.dumps(config, sort_keys=True), []).append(run)
-    ranked = sorted(rows.values(), key=lambda row: -(_mean(row, "test.line_top1") or 0))
+    ranked = sorted(rows.values(), key=lambda row: -(tables.mean(row, "test.line_top1") or 0))
     head = (
         "model",
         "patch",
@@ -93,94 +77,20 @@ def _table(runs: Sequence[dict]) -> str:
     table = [head, ("---",) + 7 * ("---:",) + 2 * ("---",)]
     table += [
         (
-            _config(row[0], "model"),
-            _per_cent(_mean(row, "test.patch_top1")),
-            _per_cent(_mean(row, "test.line_top1")) + _deviation(row, "test.line_top1"),
-            _per_cent(_mean(row, "test.line_macro_top1")),
-            _per_cent(_mean(row, "test.form_top1")),
-            ", ".join(sorted({_config(run, "seed") for run in row})),
-            _number(_mean(row, "minutes"), ".1f"),
-            _number(_mean(row, "train.patches")),
-            ", ".join(sorted({_machine(run) for run in row})),
-            _command(row),
+            tables.config(row[0], "model"),
+            tables.per_cent(row, "test.patch_top1"),
+            tables.per_cent(row, "test.line_top1") + tables.deviation(row, "test.line_top1"),
+            tables.per_cent(row, "test.line_macro_top1"),
+            tables.per_cent(row, "test.form_top1"),
+            ", ".join(sorted({tables.config(run, "seed") for run in row})),
+            tables.number(tables.mean(row, "minutes"), ".1f"),
+            tables.number(tables.mean(row, "train.patches")),
+            ", ".join(sorted({tables.machine(run) for run in row})),
+            tables.command(row),
         )
         for row in ranked
     ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in table) + "\n"
-
-
-def _dataset(result: dict) -> str:
-    """As TFDS names it, without the version of its files. Of invented writers this says more than the flag."""
-    return result["dataset"].rpartition("/")[0] if "dataset" in result else _config(result, "dataset")
-
-
-def _held_out(dataset: str) -> str:
-    name = dataset.partition("/")[2]
-    config = Builder.builder_configs.get("synthetic" if name.startswith("synthetic") else name)
-    split_by = getattr(config, "split_by", None)
-    sentence = HELD_OUT.get(split_by, "How lines are held out is not known")
-    return sentence[0].upper() + sentence[1:]
-
-
-def _config(result: dict, name: str) -> str:
-    return str(result.get("config", {}).get(name, UNKNOWN))
-
-
-def _mean(row: Iterable[dict], name: str) -> float | None:
-    known = [run[name] for run in row if run.get(name) is not None]
-    return statistics.fmean(known) if known else None
-
-
-def _deviation(row: Iterable[dict], name: str) -> str:
-    known = [100 * run[name] for run in row if run.get(name) is not None]
-    return f" ± {statistics.stdev(known):.1f}" if len(known) > 1 else ""
-
-
-def _per_cent(share: float | None) -> str:
-    return UNKNOWN if share is None else f"{100 * share:.1f}"
-
-
-def _number(value: float | None, form: str = ",.0f") -> str:
-    return UNKNOWN if value is None else format(value, form)
-
-
-def _machine(result: dict) -> str:
-    """Such as '2 cores of Intel(R) Xeon(R) Processor, 1 × NVIDIA H100'."""
-    cores, gpus = result.get("machine.cores"), result.get("machine.gpus")
-    if cores is None:
-        return UNKNOWN
-    cpu, gpu = result.get("machine.cpu"), result.get("machine.gpu")
-    machine = f"{cores} cores" + (f" of {cpu}" if cpu else "")
-    return machine + (f", {gpus} × {gpu or 'GPU'}" if gpus else "")
-
-
-def _command(row: Sequence[dict]) -> str:
-    """What repeats a run, but for the places where its files lay; of an absolute --flagfile the name alone."""
-    hidden = ("data_dir", "workdir") if len(row) == 1 else ("data_dir", "workdir", "seed")
-    words = row[0].get("command", [])
-    if "-m" not in words:
-        return UNKNOWN
-    module, *arguments = words[words.index("-m") + 1 :]
-    shown = []
-    for name, value in _pairs(arguments):
-        if name == "flagfile" and os.path.isabs(value):
-            value = pathlib.Path(value).name
-        if name == "manual_dir":
-            value = "DIR"
-        if name not in hidden:
-            shown.append(f"--{name}" if value is None else shlex.quote(f"--{name}={value}"))
-    return f"`{' '.join(['python -m', module, *shown])}`"
-
-
-def _pairs(arguments: Sequence[str]) -> Iterable[tuple[str, str | None]]:
-    """--name=value, --name value, --name → (name, value or None)."""
-    arguments = list(arguments)
-    while arguments:
-        name, equals, value = arguments.pop(0).lstrip("-").partition("=")
-        if not equals:
-            followed = arguments and not arguments[0].startswith("-")
-            value = arguments.pop(0) if followed else None
-        yield name, value
+    return tables.markdown(table)
 
 
 def read(paths: Iterable[str]) -> list[dict]:

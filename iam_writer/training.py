@@ -396,6 +396,28 @@ class TimedIterator:
         return element
 
 
+def speeds(settings: Settings, data: Data, seconds: float) -> Iterator[float]:
+    """Patches/s of a run with these settings, without end; each is of so many seconds, on a network that nobody keeps."""
+    strategy, _ = set_up_device(settings)
+    model = compiled_model(settings, len(data.writers), steps=1)
+    batches = Trainer(settings, data, model, strategy, Progress(), 1, {}, time.monotonic()).batches()
+    step = train_function(model, strategy)
+
+    def train_some() -> int:
+        for _ in range(WARM_UP_STEPS):
+            logs = step(batches)
+        float(logs["loss"])  # Waits for the device.
+        return WARM_UP_STEPS * settings.batch_size
+
+    train_some()
+    while True:
+        began, trained, spent = time.perf_counter(), 0, 0.0
+        while not spent or spent < seconds:
+            trained += train_some()
+            spent = time.perf_counter() - began
+        yield trained / spent
+
+
 @dataclasses.dataclass
 class Trainer:
     """Trains a compiled model from `progress.step` to the last epoch, keeping the checkpoints up to date."""
@@ -417,7 +439,7 @@ class Trainer:
         for variable, value in zip(self.model.metrics_variables, self.progress.metrics, strict=False):
             variable.assign(value)
         self._train_step = train_function(self.model, self.strategy)
-        batches = TimedIterator(self._batches())
+        batches = TimedIterator(self.batches())
         folder = str(self._workdir / "tensorboard")
         writes = is_chief(self.strategy)
         scalars = tf.summary.create_file_writer(folder) if writes else tf.summary.create_noop_writer()
@@ -454,7 +476,7 @@ class Trainer:
     def _workdir(self) -> pathlib.Path:
         return pathlib.Path(self.settings.workdir)
 
-    def _batches(self) -> Iterator:
+    def batches(self) -> Iterator:
         """Batches from `progress.step` on, on the device."""
         settings, strips = self.settings, self.data.strips["train"]
         which = {

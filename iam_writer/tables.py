@@ -1,0 +1,102 @@
+"""Figures of runs, as pages in Markdown show them.
+
+A `row` is the runs that a row of a table is made of: what the result.json of each holds. What they lack is a dash.
+"""
+
+import os
+import pathlib
+import shlex
+import statistics
+from collections.abc import Iterable, Sequence
+
+from iam_writer.iam_writer_dataset_builder import Builder
+
+UNKNOWN = "–"
+
+HELD_OUT = {
+    "form": "whole forms are held out",
+    "form_or_row": "whole forms are held out, and text lines of the writers who have a single form",
+    "image": "**LEAKS**: single images are held out, whose pages the network has seen in training",
+}
+"""What a config's `split_by` means."""
+
+
+def markdown(table: Iterable[Sequence[str]]) -> str:
+    """Rows of cells; the second row says how columns are aligned."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in table) + "\n"
+
+
+def dataset(result: dict) -> str:
+    """As TFDS names it, without the version of its files. Of invented writers this says more than the flag."""
+    return result["dataset"].rpartition("/")[0] if "dataset" in result else config(result, "dataset")
+
+
+def protocol(result: dict) -> str:
+    """How lines are held out, and how many the test has."""
+    name = dataset(result).partition("/")[2]
+    builder_config = Builder.builder_configs.get("synthetic" if name.startswith("synthetic") else name)
+    sentence = HELD_OUT.get(getattr(builder_config, "split_by", None), "How lines are held out is not known")
+    counts = (f"{number(result.get(f'test.{what}'))} {what}" for what in ("lines", "forms", "writers"))
+    return f"{sentence[0].upper()}{sentence[1:]}. Test: {', '.join(counts)}."
+
+
+def config(result: dict, name: str) -> str:
+    return str(result.get("config", {}).get(name, UNKNOWN))
+
+
+def mean(row: Iterable[dict], name: str) -> float | None:
+    known = [run[name] for run in row if run.get(name) is not None]
+    return statistics.fmean(known) if known else None
+
+
+def deviation(row: Iterable[dict], name: str) -> str:
+    known = [100 * run[name] for run in row if run.get(name) is not None]
+    return f" ± {statistics.stdev(known):.1f}" if len(known) > 1 else ""
+
+
+def per_cent(row: Iterable[dict], name: str) -> str:
+    share = mean(row, name)
+    return UNKNOWN if share is None else f"{100 * share:.1f}"
+
+
+def number(value: float | None, form: str = ",.0f") -> str:
+    return UNKNOWN if value is None else format(value, form)
+
+
+def machine(result: dict) -> str:
+    """Such as '2 cores of Intel(R) Xeon(R) Processor, 1 × NVIDIA H100'."""
+    cores, gpus = result.get("machine.cores"), result.get("machine.gpus")
+    if cores is None:
+        return UNKNOWN
+    cpu, gpu = result.get("machine.cpu"), result.get("machine.gpu")
+    machine = f"{cores} cores" + (f" of {cpu}" if cpu else "")
+    return machine + (f", {gpus} × {gpu or 'GPU'}" if gpus else "")
+
+
+def command(row: Sequence[dict]) -> str:
+    """What repeats a run, but for the places where its files lay; of an absolute --flagfile the name alone."""
+    hidden = ("data_dir", "workdir") if len(row) == 1 else ("data_dir", "workdir", "seed")
+    words = row[0].get("command", [])
+    if "-m" not in words:
+        return UNKNOWN
+    module, *arguments = words[words.index("-m") + 1 :]
+    shown = []
+    for name, value in _pairs(arguments):
+        if name == "flagfile" and os.path.isabs(value):
+            value = pathlib.Path(value).name
+        if name == "manual_dir":
+            value = "DIR"
+        if name not in hidden:
+            shown.append(f"--{name}" if value is None else shlex.quote(f"--{name}={value}"))
+    return f"`{' '.join(['python -m', module, *shown])}`"
+
+
+def _pairs(arguments: Sequence[str]) -> Iterable[tuple[str, str | None]]:
+    """--name=value, --name value, --name → (name, value or None)."""
+    arguments = list(arguments)
+    while arguments:
+        name, equals, value = arguments.pop(0).lstrip("-").partition("=")
+        if not equals:
+            followed = arguments and not arguments[0].startswith("-")
+            value = arguments.pop(0) if followed else None
+        yield name, value

@@ -1,0 +1,84 @@
+"""Half DeepWriter and DeepWriter tell a few real hands apart soon after their training has begun."""
+
+import collections
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from test_models import embedding
+from test_train import SETTINGS
+
+from iam_writer import models, training
+from iam_writer.iam_database import IamDatabase
+from pipelines.patches import iterate, patches
+from pipelines.strips import Example, open_or_build
+
+WRITERS, LINES, STEPS = 3, 20, 45
+
+pytestmark = [pytest.mark.iam, pytest.mark.slow]
+
+
+@pytest.fixture
+def strips(iam_dir, tmp_path):
+    """The first lines of those who have the most, wide enough for two patches."""
+    database = IamDatabase(iam_dir, unit="sentences", extract_dir=tmp_path)
+    lines = collections.defaultdict(list)
+    for line in database.lines:
+        lines[line.writer].append(line)
+    most = sorted(lines, key=lambda writer: -len(lines[writer]))[:WRITERS]
+    examples = [
+        Example(database.read(line), label, line.id, line.form)
+        for label, writer in enumerate(most)
+        for line in lines[writer][:LINES]
+    ]
+    return open_or_build(
+        tmp_path / "strips", lambda: examples, height=113, min_width=226, source="iam", black_on_white=True
+    )
+
+
+def trained(strips, **changes):
+    """A network after STEPS batches, and its loss in each."""
+    settings = dataclasses.replace(SETTINGS, patch_height=113, learning_rate=3e-4, seed=0, **changes)
+    strategy, _ = training.set_up_device(settings)
+    model = training.compiled_model(settings, WRITERS, STEPS)
+    step = training.train_function(model, strategy)
+    batches = iterate(
+        patches(
+            strips,
+            patch_width=settings.patch_width,
+            batch_size=settings.batch_size,
+            seed=0,
+            balance="writers",
+        )
+    )
+    losses = []
+    for _ in range(STEPS):
+        model.reset_metrics()
+        losses.append(float(step(batches)["loss"]))
+    return model, losses
+
+
+def assert_falls(losses):
+    """From that of a guess, which is ln WRITERS, to well below."""
+    assert 0.8 * math.log(WRITERS) < np.mean(losses[:5]) < 1.3 * math.log(WRITERS)
+    assert np.mean(losses[-10:]) < 0.6 * math.log(WRITERS)
+
+
+def test_half_deepwriter(strips):
+    _, losses = trained(strips, model="half_deepwriter", patch_width=113, batch_size=16)
+    assert_falls(losses)
+
+
+def test_deepwriter_of_neighbouring_patches_with_the_same_weights_for_both(strips):
+    model, losses = trained(strips, model="deepwriter", patch_width=226, batch_size=8)
+    assert_falls(losses)
+    half = models.half_deepwriter(WRITERS, height=113, width=113)
+    half.set_weights(model.get_weights())
+    first = strips.first_column[:WRITERS]
+    neighbours = [
+        strips.columns().numpy()[first[:, None] + shift + np.arange(113)] for shift in (0, 113)
+    ]  # [3, 113, 113] each
+    left, right = map(embedding(half), neighbours)
+    assert np.abs(left - right).max() > 0.1
+    assert np.allclose(embedding(model)(np.concatenate(neighbours, axis=1)), left + right, atol=1e-4)
