@@ -6,12 +6,10 @@ lengths are in units of the writing's height, so that the scan's resolution does
 """
 
 import dataclasses
-import io
 import os
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from iam_writer import errors, images
 
@@ -69,14 +67,12 @@ class Page:
     Attributes:
       gray: uint8 `[height, width]`, the page evenly lit and upright; at most MAX_SIDE on a side.
       angle: degrees that it was turned, counter-clockwise.
-      scale: pixels of `gray` for one of the scan.
       lines: from top to bottom.
       warnings: sentences for people: what is odd about it. A page without lines has at least one.
     """
 
     gray: np.ndarray
     angle: float
-    scale: float
     lines: list[TextLine]
     warnings: list[str]
 
@@ -90,8 +86,7 @@ def read(path: str | os.PathLike) -> Page:
     if os.path.isdir(path):
         raise errors.BadImageError(f"{path} is a folder: name the images in it, such as {path}/*.png.")
     try:
-        with Image.open(io.BytesIO(images.read_gray_png(path))) as image:
-            return find_lines(np.asarray(image))
+        return find_lines(images.read_page(path, MAX_SIDE))
     except errors.BadImageError:
         if _begins_with(path, b"%PDF"):
             raise errors.BadImageError(
@@ -120,21 +115,21 @@ def find_lines(gray: np.ndarray) -> Page:
     gray = even_light(gray)
     ink = binarise(gray)
     if not ink.any():
-        return Page(gray, 0.0, scale, [], ["nothing is written on it"])
+        return Page(gray, 0.0, [], ["nothing is written on it"])
     if ink.mean() > _MAX_INK:
-        return Page(gray, 0.0, scale, [], ["it is no page of handwriting: too much of it is dark"])
+        return Page(gray, 0.0, [], ["it is no page of handwriting: too much of it is dark"])
     smooth = cv2.GaussianBlur(gray, (5, 5), 0)
     if ((smooth > 90) & (smooth < 215)).mean() > _MAX_BETWEEN and min(gray.shape) > 300:
-        return Page(gray, 0.0, scale, [], ["it looks like a photograph: most of it is neither ink nor paper"])
+        return Page(gray, 0.0, [], ["it looks like a photograph: most of it is neither ink nor paper"])
 
     angle = skew(ink)
     if abs(angle) >= _MIN_SKEW:
         turned = _rotate(gray, angle)
         lines = _lines(turned, binarise(turned))
         if len(lines) > 1:
-            return Page(turned, angle, scale, *handwritten(lines))
+            return Page(turned, angle, *handwritten(lines))
     # The slope of a single line is its writer's own.
-    return Page(gray, 0.0, scale, *handwritten(_lines(gray, ink)))
+    return Page(gray, 0.0, *handwritten(_lines(gray, ink)))
 
 
 def handwritten(lines: list[TextLine]) -> tuple[list[TextLine], list[str]]:

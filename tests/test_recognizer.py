@@ -33,7 +33,7 @@ def page(trained):
         np.asarray(Image.open(io.BytesIO(example.image)))
         for example in examples_of_split(builder, "test", label="writer", group="form")
     ]
-    return Page(np.zeros((9, 9), np.uint8), 0.0, 1.0, [TextLine(image, (0, 0, 9, 9)) for image in images], [])
+    return Page(np.zeros((9, 9), np.uint8), 0.0, [TextLine(image, (0, 0, 9, 9)) for image in images], [])
 
 
 def some(page, lines):
@@ -56,7 +56,7 @@ def test_a_page_of_lines_is_seen_as_the_same_lines_in_the_dataset(network, test_
 
 def test_gray_lines_are_laid_black_on_white(network):
     gray = np.repeat(np.array([230, 100, 230, 230], np.uint8), 30)[None].repeat(network.height, axis=0)
-    page = Page(gray, 0.0, 1.0, [TextLine(gray, (0, 0, 120, network.height))], [])
+    page = Page(gray, 0.0, [TextLine(gray, (0, 0, 120, network.height))], [])
     assert set(network.lay(page)[0].ravel().tolist()) == {0, 255}
 
 
