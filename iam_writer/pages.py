@@ -37,7 +37,10 @@ _MAX_INK = 0.4
 _MAX_BETWEEN = 0.3
 """Share of a page that is neither ink nor paper: edges of letters, at most 0.1 on noisy scans; of photographs 0.8."""
 
-_UPSIDE_DOWN = 0.1
+UPSIDE_DOWN = "it may be upside down"
+"""A warning of `Page`. Whoever has a network may know better."""
+
+_MOST_HANGING = 0.1
 """Mean skewness of the ink of words from top to bottom. What rises above letters is more than what hangs below: it is
 -0.33 at the median of IAM's pages, and above 0.1 on 2.5 % of them."""
 
@@ -145,8 +148,8 @@ def handwritten(lines: list[TextLine]) -> tuple[list[TextLine], list[str]]:
     elif sum(printed) >= 2:
         found.append(f"{sum(printed)} lines look printed and were left out")
         lines = [line for line, is_printed in zip(lines, printed, strict=True) if not is_printed]
-    if len(lines) >= 3 and np.mean([_hanging(line.image) for line in lines]) > _UPSIDE_DOWN:
-        found.append("it may be upside down")
+    if len(lines) >= 3 and np.mean([_hanging(line.image) for line in lines]) > _MOST_HANGING:
+        found.append(UPSIDE_DOWN)
     return lines, found
 
 
