@@ -11,6 +11,7 @@ Exit status: 0 done; 1 a flag is wrong, or a file cannot be read or has no handw
 
 import os
 import pathlib
+import sys
 
 from absl import app, flags
 
@@ -41,8 +42,10 @@ def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) 
 
     network = recognizer.Recognizer(checkpoint, calibration)
     gallery = gallery or Gallery.empty(network.fingerprint, len(calibration.mean))
-    for page in pages.values():
+    for name, page in pages.items():
         scan = network.scan(network.lay(page))
+        if warnings := network.warnings(page, scan):
+            print(f"{name}: {'; '.join(warnings)}.", file=sys.stderr)
         gallery = gallery.with_pages(writer, scan.embeddings[scan.votes])
     gallery.write(path)
     windows = gallery.windows[gallery.writers.index(writer)]

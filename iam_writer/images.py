@@ -1,12 +1,14 @@
-"""Any image file becomes an 8-bit gray PNG, or a BadImageError that says why not. No TensorFlow.
+"""Any image file becomes 8-bit gray, or a BadImageError that says why not. No TensorFlow.
 
 What comes out of `gray_png` was decoded once to its last pixel, so nothing after it needs to expect a bad
 image.
 """
 
+import contextlib
 import io
 import os
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -14,7 +16,10 @@ from PIL import Image, ImageOps
 from iam_writer import errors
 
 MAX_PIXELS = 89_478_485
-"""More pixels are taken for a decompression bomb: the number at which Pillow itself begins to warn."""
+"""More pixels of a line are taken for a decompression bomb: the number at which Pillow itself begins to warn."""
+
+MAX_PAGE_PIXELS = 150_000_000
+"""The same of a page: A0 at 300 dpi has 139 million. Pillow takes up to 8 bytes for each."""
 
 # Named, because Pillow's other formats include EPS, which it hands to a Ghostscript program.
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
@@ -36,17 +41,14 @@ def gray_png(data: bytes, name: str) -> bytes:
     Raises:
       BadImageError: the file is empty, truncated, no image, larger than MAX_PIXELS, or of floats.
     """
-    try:
-        return _gray_png(data)
-    except Image.DecompressionBombError:
-        why = f"is larger than {MAX_PIXELS:,} pixels"
-    except Image.UnidentifiedImageError:
-        why = _why_unidentified(data)
-    except _UnsupportedPixelsError as error:
-        why = f"has pixels {error}"
-    except Exception as error:  # Pillow lets through whatever its parsers stumble over, even KeyError
-        why = f"is truncated or damaged: {error}"
-    raise errors.BadImageError(f"{name} {why}")
+    with _told(data, name, MAX_PIXELS):
+        image = _decode(data, MAX_PIXELS)
+        if _is_gray_png(image, data):
+            return data
+        out = io.BytesIO()
+        ImageOps.exif_transpose(image, in_place=True)
+        _to_gray(image).save(out, format="PNG")
+        return out.getvalue()
 
 
 def read_gray_png(path: str | os.PathLike) -> bytes:
@@ -55,11 +57,49 @@ def read_gray_png(path: str | os.PathLike) -> bytes:
     Raises:
       BadImageError: as `gray_png`, or the file cannot be read.
     """
+    return gray_png(_content(path), str(path))
+
+
+def read_page(path: str | os.PathLike, side: int) -> np.ndarray:
+    """The pixels of a scan as `gray_png` has them. One of more than MAX_PIXELS is scaled down, but not below `side`.
+
+    Returns:
+      uint8 `[height, width]`.
+
+    Raises:
+      BadImageError: as `read_gray_png`; it may have up to MAX_PAGE_PIXELS.
+    """
+    data = _content(path)
+    with _told(data, str(path), MAX_PAGE_PIXELS):
+        image = _decode(data, MAX_PAGE_PIXELS, side)
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.width * image.height > MAX_PIXELS:
+            image = _reduced(image, side)
+        return np.asarray(_to_gray(image))
+
+
+def _content(path: str | os.PathLike) -> bytes:
     try:
-        data = pathlib.Path(path).read_bytes()
+        return pathlib.Path(path).read_bytes()
     except OSError as error:
         raise errors.BadImageError(f"{path} cannot be read: {error.strerror}") from error
-    return gray_png(data, str(path))
+
+
+@contextlib.contextmanager
+def _told(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
+    """Says what is wrong with an image that cannot be used."""
+    try:
+        yield
+        return
+    except Image.DecompressionBombError:
+        why = f"is larger than {max_pixels:,} pixels"
+    except Image.UnidentifiedImageError:
+        why = _why_unidentified(data)
+    except _UnsupportedPixelsError as error:
+        why = f"has pixels {error}"
+    except Exception as error:  # Pillow lets through whatever its parsers stumble over, even KeyError
+        why = f"is truncated or damaged: {error}"
+    raise errors.BadImageError(f"{name} {why}")
 
 
 def size(path: str | os.PathLike) -> tuple[int, int]:
@@ -75,24 +115,28 @@ class _UnsupportedPixelsError(Exception):
     """The image can be decoded, but is not one of gray or colour."""
 
 
-def _gray_png(data: bytes) -> bytes:
-    image = _decode(data)
-    if _is_gray_png(image, data):
-        return data
-    out = io.BytesIO()
-    _to_gray(ImageOps.exif_transpose(image)).save(out, format="PNG")
-    return out.getvalue()
-
-
-def _decode(data: bytes) -> Image.Image:
+def _decode(data: bytes, max_pixels: int, side: int | None = None) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    if image.width * image.height > MAX_PIXELS:
+    if image.width * image.height > max_pixels:
         raise Image.DecompressionBombError
     # Of a PNG this checks all checksums and the end mark, which decoding does not. It closes the image.
     image.verify()
     image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        image.draft("L", (side, side))  # A JPEG file can be decoded at an eighth of its size.
     image.load()
     return image
+
+
+def _reduced(image: Image.Image, side: int) -> Image.Image:
+    """Means over squares, so that the longer side is at least `side`, and less than twice that."""
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+    elif image.mode in ("1", "P"):
+        image = image.convert("L")
+    elif image.mode.startswith("I;16"):
+        image = image.convert("I")
+    return image.reduce(max(image.size) // side)
 
 
 def _why_unidentified(data: bytes) -> str:

@@ -6,12 +6,10 @@ lengths are in units of the writing's height, so that the scan's resolution does
 """
 
 import dataclasses
-import io
 import os
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from iam_writer import errors, images
 
@@ -39,7 +37,10 @@ _MAX_INK = 0.4
 _MAX_BETWEEN = 0.3
 """Share of a page that is neither ink nor paper: edges of letters, at most 0.1 on noisy scans; of photographs 0.8."""
 
-_UPSIDE_DOWN = 0.1
+UPSIDE_DOWN = "it may be upside down"
+"""A warning of `Page`. Whoever has a network may know better."""
+
+_MOST_HANGING = 0.1
 """Mean skewness of the ink of words from top to bottom. What rises above letters is more than what hangs below: it is
 -0.33 at the median of IAM's pages, and above 0.1 on 2.5 % of them."""
 
@@ -69,14 +70,12 @@ class Page:
     Attributes:
       gray: uint8 `[height, width]`, the page evenly lit and upright; at most MAX_SIDE on a side.
       angle: degrees that it was turned, counter-clockwise.
-      scale: pixels of `gray` for one of the scan.
       lines: from top to bottom.
       warnings: sentences for people: what is odd about it. A page without lines has at least one.
     """
 
     gray: np.ndarray
     angle: float
-    scale: float
     lines: list[TextLine]
     warnings: list[str]
 
@@ -90,8 +89,7 @@ def read(path: str | os.PathLike) -> Page:
     if os.path.isdir(path):
         raise errors.BadImageError(f"{path} is a folder: name the images in it, such as {path}/*.png.")
     try:
-        with Image.open(io.BytesIO(images.read_gray_png(path))) as image:
-            return find_lines(np.asarray(image))
+        return find_lines(images.read_page(path, MAX_SIDE))
     except errors.BadImageError:
         if _begins_with(path, b"%PDF"):
             raise errors.BadImageError(
@@ -120,21 +118,21 @@ def find_lines(gray: np.ndarray) -> Page:
     gray = even_light(gray)
     ink = binarise(gray)
     if not ink.any():
-        return Page(gray, 0.0, scale, [], ["nothing is written on it"])
+        return Page(gray, 0.0, [], ["nothing is written on it"])
     if ink.mean() > _MAX_INK:
-        return Page(gray, 0.0, scale, [], ["it is no page of handwriting: too much of it is dark"])
+        return Page(gray, 0.0, [], ["it is no page of handwriting: too much of it is dark"])
     smooth = cv2.GaussianBlur(gray, (5, 5), 0)
     if ((smooth > 90) & (smooth < 215)).mean() > _MAX_BETWEEN and min(gray.shape) > 300:
-        return Page(gray, 0.0, scale, [], ["it looks like a photograph: most of it is neither ink nor paper"])
+        return Page(gray, 0.0, [], ["it looks like a photograph: most of it is neither ink nor paper"])
 
     angle = skew(ink)
     if abs(angle) >= _MIN_SKEW:
         turned = _rotate(gray, angle)
         lines = _lines(turned, binarise(turned))
         if len(lines) > 1:
-            return Page(turned, angle, scale, *handwritten(lines))
+            return Page(turned, angle, *handwritten(lines))
     # The slope of a single line is its writer's own.
-    return Page(gray, 0.0, scale, *handwritten(_lines(gray, ink)))
+    return Page(gray, 0.0, *handwritten(_lines(gray, ink)))
 
 
 def handwritten(lines: list[TextLine]) -> tuple[list[TextLine], list[str]]:
@@ -150,8 +148,8 @@ def handwritten(lines: list[TextLine]) -> tuple[list[TextLine], list[str]]:
     elif sum(printed) >= 2:
         found.append(f"{sum(printed)} lines look printed and were left out")
         lines = [line for line, is_printed in zip(lines, printed, strict=True) if not is_printed]
-    if len(lines) >= 3 and np.mean([_hanging(line.image) for line in lines]) > _UPSIDE_DOWN:
-        found.append("it may be upside down")
+    if len(lines) >= 3 and np.mean([_hanging(line.image) for line in lines]) > _MOST_HANGING:
+        found.append(UPSIDE_DOWN)
     return lines, found
 
 
@@ -264,17 +262,22 @@ def _without_horizontal_rulings(ink: np.ndarray) -> np.ndarray:
         return ink
     # Noise makes gaps. Then what is a long run of ink, and of these, what goes on over a third of the page.
     closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
-    runs = _dilate_row(_erode_row(closed, run), run)
-    if not runs.any():
+    long = _erode_row(closed, run)
+    rows = long.any(axis=1, keepdims=True).astype(np.uint8)
+    if not rows.any():
         return ink
+    # Of the page only these rows are looked at, and two of paper around them, so that they join as they do on the page.
+    rows = np.nonzero(cv2.dilate(rows, np.ones((5, 1), np.uint8)))[0]
+    runs = _dilate_row(long[rows], run)
     thick = max(3, width // 250)
     joined = _erode_row(_dilate_row(cv2.dilate(runs, np.ones((3, 1), np.uint8)), 2 * run + 1), 2 * run + 1)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
     across = np.zeros(count, np.uint8)
     across[1:] = stats[1:, cv2.CC_STAT_WIDTH] >= width / 3
-    ruling = runs & across[labels]
-    if not ruling.any():
+    if not across.any():
         return ink
+    ruling = np.zeros_like(ink)
+    ruling[rows] = runs & across[labels]
     ruling = cv2.dilate(ruling, np.ones((3, 1), np.uint8))
     rest = ink & (1 - ruling)
     # A stroke that crosses has ink above and below.

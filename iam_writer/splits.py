@@ -50,6 +50,11 @@ def split_by_image(lines: Sequence[Line]) -> dict[str, list[Line]]:
     return _split(lines, lambda _: lambda line: line.id)
 
 
+def shuffled(names: Iterable[str]) -> list[str]:
+    """The names in an order that has nothing to do with what they mean, and is the same everywhere."""
+    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+
+
 def most_productive(lines: Sequence[Line], count: int) -> list[Line]:
     """The lines of the `count` writers with the most images; of equals, the lower writer id comes first."""
     images = collections.Counter(line.writer for line in lines)
@@ -107,7 +112,7 @@ def _split(
 
 def _assign(units: Iterable[str]) -> dict[str, str]:
     """The split of each unit."""
-    units = sorted(set(units), key=lambda unit: hashlib.sha256(unit.encode()).digest())
+    units = shuffled(set(units))
     held_out = max(1, round(len(units) / 6))
     test = held_out if len(units) >= 2 else 0
     validation = held_out if len(units) >= 3 else 0

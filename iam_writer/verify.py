@@ -47,7 +47,9 @@ def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
     hands = calibration.embed(np.stack([network.embedding(scan) for scan in scans]))
     odds = float(calibration.same_hand(hands[0] @ hands[1]))
     same, score = odds >= calibration.pair_threshold, float(1 / (1 + np.exp(-odds)))
-    warnings = [text for path in paths for text in pages[path].warnings]
+    warnings = [
+        text for path, scan in zip(paths, scans, strict=True) for text in network.warnings(pages[path], scan)
+    ]
     if min(scan.amount for scan in scans) < calibration.form_amount / 2:
         warnings.append("there is less writing than on the pages that the error rates were measured on")
     false_match, false_non_match = calibration.pair_errors.tolist()

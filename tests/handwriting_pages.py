@@ -44,17 +44,6 @@ def written_page(
     return page, extents
 
 
-def page_of(lines: list[np.ndarray], pitch: int = 30) -> np.ndarray:
-    """uint8: a page with these lines (uint8 `[height, width]`) one below the other, wide margins around."""
-    height = sum(line.shape[0] + pitch for line in lines)
-    page = np.full((height + 200, 200 + max(line.shape[1] for line in lines)), 255, np.uint8)
-    top = 100
-    for line in lines:
-        page[top : top + line.shape[0], 100 : 100 + line.shape[1]] = line
-        top += line.shape[0] + pitch
-    return page
-
-
 def printed_page() -> np.ndarray:
     """uint8: a paragraph in Pillow's own font."""
     image = Image.new("L", (1400, 900), 255)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 from conftest import png, run_module, run_without_tensorflow
+from handwriting_pages import printed_page
 
 from iam_writer.gallery import Gallery
 
@@ -13,10 +14,11 @@ def test_a_hand_is_enrolled_and_found_again(trained, form_images, tmp_path):
     first = run_module("enroll", checkpoint, f"--gallery={path}", "--writer=Ada", form_images[0])
     assert first.returncode == 0, first.stderr
     windows = int(Gallery.read(path).windows[0])
-    second = run_module(
-        "enroll", checkpoint, f"--gallery={path}", "--writer=Bob", form_images[1], form_images[2]
-    )
+    (tmp_path / "printed.png").write_bytes(png(printed_page()))
+    pages = form_images[1], tmp_path / "printed.png"
+    second = run_module("enroll", checkpoint, f"--gallery={path}", "--writer=Bob", *pages)
     assert second.returncode == 0, second.stderr
+    assert "printed.png: it looks printed, not written by hand" in second.stderr
     gallery = Gallery.read(path)
     assert gallery.writers == ["Ada", "Bob"]
     assert gallery.windows[0] == windows < gallery.windows[1]

@@ -112,7 +112,7 @@ def test_a_checkpoint_that_is_not_calibrated_is_refused(trained):
     assert "is not calibrated" in done.stderr
 
 
-@pytest.mark.parametrize("program", ["identify", "enroll", "verify", "evaluate", "export"])
+@pytest.mark.parametrize("program", ["identify", "enroll", "verify", "trial", "evaluate", "export"])
 def test_help_fits_a_screen_and_shows_an_example(program):
     done = run_module(program, "--help")
     assert len(done.stdout.splitlines()) <= 40

@@ -11,7 +11,7 @@ from PIL import Image
 
 from iam_writer import images
 from iam_writer.errors import BadImageError
-from iam_writer.images import gray_png, read_gray_png
+from iam_writer.images import gray_png, read_gray_png, read_page
 
 RAMP = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
 
@@ -195,3 +195,37 @@ def test_read_gray_png(tmp_path):
     assert read_gray_png(path) == encode(gray())
     with pytest.raises(BadImageError, match=r"b\.png cannot be read: No such file"):
         read_gray_png(tmp_path / "b.png")
+
+
+@pytest.mark.parametrize(
+    ("mode", "format"),
+    [
+        ("L", "PNG"),
+        ("1", "TIFF"),
+        ("P", "PNG"),
+        ("RGB", "JPEG"),
+        ("RGBA", "PNG"),
+        ("CMYK", "TIFF"),
+        ("I;16", "PNG"),
+    ],
+)
+def test_a_large_page_is_scaled_down_while_it_is_read(tmp_path, monkeypatch, mode, format):
+    pixels = np.full((400, 240), 200, np.uint8)
+    pixels[100:300] = 40
+    image = Image.fromarray(pixels.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(pixels)
+    (tmp_path / "page").write_bytes(encode(image.convert(mode, dither=Image.Dither.NONE), format))
+    whole = read_page(tmp_path / "page", side=100)
+    np.testing.assert_array_equal(whole, decode(read_gray_png(tmp_path / "page")))
+    monkeypatch.setattr(images, "MAX_PIXELS", pixels.size - 1)
+    small = read_page(tmp_path / "page", side=100)
+    step = 2 if format == "JPEG" else 4
+    np.testing.assert_allclose(small, whole[1::step, 1::step], atol=3)
+    monkeypatch.setattr(images, "MAX_PAGE_PIXELS", pixels.size - 1)
+    with pytest.raises(BadImageError, match="is larger than 95,999 pixels"):
+        read_page(tmp_path / "page", side=100)
+
+
+def test_a_large_page_lies_as_its_camera_says(tmp_path, monkeypatch):
+    (tmp_path / "page").write_bytes(oriented("TIFF", UPSIDE_DOWN))
+    monkeypatch.setattr(images, "MAX_PIXELS", 1)
+    np.testing.assert_array_equal(read_page(tmp_path / "page", side=2), [[255, 0], [255, 0]])

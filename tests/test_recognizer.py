@@ -8,7 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from iam_writer import checkpoints, datasets, recognizer
+from iam_writer import checkpoints, datasets, pages, recognizer
 from iam_writer.errors import MissingDataError
 from iam_writer.pages import Page, TextLine
 from pipelines.strips import examples_of_split
@@ -33,7 +33,7 @@ def page(trained):
         np.asarray(Image.open(io.BytesIO(example.image)))
         for example in examples_of_split(builder, "test", label="writer", group="form")
     ]
-    return Page(np.zeros((9, 9), np.uint8), 0.0, 1.0, [TextLine(image, (0, 0, 9, 9)) for image in images], [])
+    return Page(np.zeros((9, 9), np.uint8), 0.0, [TextLine(image, (0, 0, 9, 9)) for image in images], [])
 
 
 def some(page, lines):
@@ -56,7 +56,7 @@ def test_a_page_of_lines_is_seen_as_the_same_lines_in_the_dataset(network, test_
 
 def test_gray_lines_are_laid_black_on_white(network):
     gray = np.repeat(np.array([230, 100, 230, 230], np.uint8), 30)[None].repeat(network.height, axis=0)
-    page = Page(gray, 0.0, 1.0, [TextLine(gray, (0, 0, 120, network.height))], [])
+    page = Page(gray, 0.0, [TextLine(gray, (0, 0, 120, network.height))], [])
     assert set(network.lay(page)[0].ravel().tolist()) == {0, 255}
 
 
@@ -70,6 +70,33 @@ def test_windows_without_ink_do_not_vote(network, page):
     assert scan.votes.any()
     white = network.scan([np.full((100, network.height), 255, np.uint8)])
     assert white.votes.all()  # Something must be said.
+
+
+@pytest.mark.parametrize(
+    ("as_it_is", "turned", "lines_say", "told"),
+    [
+        (0.8, 0.2, False, False),
+        (0.8, 0.6, True, False),  # The network knows better than the shape of lines,
+        (0.6, 0.8, False, True),
+        (0.2, 0.8, False, True),
+        (0.2, 0.4, False, False),  # but not of a hand that it does not know.
+        (0.4, 0.2, True, True),
+    ],
+)
+def test_a_page_more_like_a_known_hand_when_turned_is_upside_down(
+    network, page, monkeypatch, as_it_is, turned, lines_say, told
+):
+    page = dataclasses.replace(some(page, [0, 1]), warnings=["odd", *[pages.UPSIDE_DOWN] * lines_say])
+    laid = network.lay(page)
+    looked_at = []
+    monkeypatch.setattr(network, "scan", lambda lines: looked_at.append(lines) or "turned")
+    likeness = {"as it is": as_it_is, "turned": turned}
+    monkeypatch.setattr(
+        network, "answer", lambda scan: recognizer.Answer(np.ones(5) / 5, likeness[scan], threshold=0.5)
+    )
+    assert network.warnings(page, "as it is") == ["odd", *[pages.UPSIDE_DOWN] * told]
+    for before, after in zip(laid, *looked_at, strict=True):
+        np.testing.assert_array_equal(after, np.rot90(before, 2))
 
 
 def test_accuracies_can_be_read_off(network, test_strips):

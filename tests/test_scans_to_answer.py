@@ -8,9 +8,9 @@ import pathlib
 import numpy as np
 import pytest
 from conftest import png, run_module
-from handwriting_pages import page_of
 from PIL import Image
 
+from iam_writer.glued_pages import glue
 from iam_writer.synthetic_handwriting import SyntheticHandwriting
 
 SMALL = "--patch_height=32 --patch_width=40 --batch_size=64 --epochs=4 --patch_fraction=0.8 --window_stride=8".split()
@@ -28,7 +28,7 @@ def pages_of_writers(tmp_path_factory):
     for (writer, form), lines in of_form.items():
         path = folder / ("new" if form.endswith("f06") else "scans") / writer / f"{form}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png(page_of(lines)))
+        path.write_bytes(png(glue(lines)[0]))
     return folder
 
 

@@ -1,22 +1,17 @@
-r"""Pages with known text lines, glued from IAM's sentence images; and how many of their lines `pages` finds.
+r"""Pages glued from IAM's sentence images at their own places; and how many of their lines `pages` finds.
 
-  python tests/glued_pages.py ~/iam [every]
-
-A line counts as found if a line that `pages` gives covers the same rows: the intersection of the two vertical extents is
-at least half of their union, on the page as `pages` turned it, and each given line is counted for one true line only.
+python tests/iam_pages.py ~/iam [every]
 """
 
 import collections
 import pathlib
 import sys
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from iam_writer import iam_database, pages
-
-MARGIN = 150
+from iam_writer.glued_pages import MARGIN, found, worsen
 
 CONDITIONS = {
     "clean": {},
@@ -47,13 +42,13 @@ def forms(folder: pathlib.Path) -> dict[str, list[iam_database.Piece]]:
 
 
 def glue(items) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 page, and uint8 of the same shape: the number of the text line of each pixel of ink, from 1."""
+    """As `glued_pages.glue`; lines overlap as they do on the form."""
     right = max(x + w for _, _, (x, _, w, _) in items)
     left = min(x for _, _, (x, _, _, _) in items)
     top = min(y for _, _, (_, y, _, _) in items)
     bottom = max(y + h for _, _, (_, y, _, h) in items)
     page = np.full((bottom - top + 2 * MARGIN, right - left + 2 * MARGIN), 255, np.uint8)
-    line = np.zeros_like(page)
+    line = np.zeros(page.shape, np.uint16)
     numbers = {}
     for path, row, (x, y, _, _) in items:
         number = numbers.setdefault(row, len(numbers) + 1)
@@ -66,47 +61,6 @@ def glue(items) -> tuple[np.ndarray, np.ndarray]:
     return page, line
 
 
-def worsen(page, line, ruled=False, shadow=False, noise=0, skew=0, seed=0):
-    """Makes a clean page look like a bad scan; the numbers of lines turn with it."""
-    page = page.astype(np.float32)
-    height, width = page.shape
-    if ruled:
-        for y in range(60, height, 95):
-            page[y : y + 3] = np.minimum(page[y : y + 3], 110)
-    if skew:
-        matrix = pages.turning(page.shape, skew)
-        page = cv2.warpAffine(page, matrix, (width, height), borderValue=255)
-        line = cv2.warpAffine(line, matrix, (width, height), flags=cv2.INTER_NEAREST)
-    if shadow:
-        page = (
-            page * np.linspace(0.5, 1, width, dtype=np.float32)[None] * np.linspace(1, 0.8, height)[:, None]
-        )
-    if noise:
-        # An ink that is never quite black, and paper never quite white.
-        page = 30 + page * 0.8 + np.random.default_rng(seed).normal(0, noise, page.shape)
-    return np.clip(page, 0, 255).astype(np.uint8), line
-
-
-def found(page: pages.Page, line: np.ndarray) -> tuple[int, int]:
-    """How many of the true lines are found, and how many lines are given."""
-    matrix = pages.turning(page.gray.shape, page.angle)
-    line = cv2.resize(line, page.gray.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    line = cv2.warpAffine(line, matrix, line.shape[::-1], flags=cv2.INTER_NEAREST)
-    extents = []
-    for number in range(1, line.max() + 1):
-        rows = np.nonzero((line == number).any(axis=1))[0]
-        if len(rows):
-            extents.append((rows[0], rows[-1] + 1))
-    free = [(box[1], box[1] + box[3]) for box in (found.box for found in page.lines)]
-    hits = 0
-    for top, bottom in extents:
-        scores = [(min(bottom, b) - max(top, t)) / (max(bottom, b) - min(top, t)) for t, b in free]
-        if scores and max(scores) >= 0.5:
-            hits += 1
-            free.pop(int(np.argmax(scores)))
-    return hits, len(page.lines)
-
-
 def main() -> None:
     folder, every = pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
     chosen = list(forms(folder).items())[::every]
@@ -116,7 +70,7 @@ def main() -> None:
         for form, items in chosen:
             page, line = worsen(*glue(items), **condition)
             found_page = pages.find_lines(page)
-            hit, number = found(found_page, line)
+            hit, number = found(found_page, line), len(found_page.lines)
             count = len(np.unique(line)) - 1
             hits, given, true = hits + hit, given + number, true + count
             worst.append((hit - count, number - count, form))
