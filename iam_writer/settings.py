@@ -25,6 +25,8 @@ class Settings:
     forms_per_writer: int
     lines_per_form: int
     synthetic_seed: int
+    script: str
+    test_script: str | None
     fonts_dir: str | None
     text_file: str | None
     patch_height: int

@@ -31,6 +31,7 @@ from iam_writer.settings import (
     STRATEGIES,
     Settings,
 )
+from iam_writer.synthetic_handwriting import SCRIPTS
 
 flags.adopt_module_key_flags(data_flags)
 flags.DEFINE_enum(
@@ -41,6 +42,14 @@ flags.DEFINE_integer("num_writers", 50, "iam_writer/synthetic: how many writers 
 flags.DEFINE_integer("forms_per_writer", 6, "iam_writer/synthetic: pages each of them writes.", 3)
 flags.DEFINE_integer("lines_per_form", 6, "iam_writer/synthetic: lines of a page.", 1)
 flags.DEFINE_integer("synthetic_seed", 0, "iam_writer/synthetic: another seed, other writers.", 0)
+flags.DEFINE_enum("script", "latin", SCRIPTS, "iam_writer/synthetic: what its hands write in.")
+flags.DEFINE_enum(
+    "test_script",
+    None,
+    SCRIPTS,
+    "iam_writer/synthetic: what the same hands write the test forms in: are they known by a script never trained on? "
+    "Default: as --script.",
+)
 flags.DEFINE_string(
     "fonts_dir", None, "iam_writer/synthetic: write with the *.ttf and *.otf fonts of this folder."
 )
@@ -135,6 +144,27 @@ def _are_augmentations(names):
 @flags.multi_flags_validator(["fonts_dir", "text_file"], "--fonts_dir and --text_file go together.")
 def _are_together(values):
     return (values["fonts_dir"] is None) == (values["text_file"] is None)
+
+
+@flags.multi_flags_validator(
+    ["script", "test_script", "fonts_dir"],
+    "--script and --test_script are of invented hands; with --fonts_dir, --text_file says what is written.",
+)
+def _are_of_hands(values):
+    return values["fonts_dir"] is None or (values["script"] == "latin" and values["test_script"] is None)
+
+
+@flags.multi_flags_validator(["script", "test_script"], "--test_script must be another than --script.")
+def _are_two_scripts(values):
+    return values["script"] != values["test_script"]
+
+
+@flags.multi_flags_validator(
+    ["dataset", "test_script"],
+    "--test_script needs --dataset=iam_writer/synthetic, whose hands write more than one.",
+)
+def _can_write_it(values):
+    return values["test_script"] is None or "iam_writer/synthetic" in values["dataset"]
 
 
 @flags.multi_flags_validator(["patch_fraction", "learning_rate"], "must be more than 0.")

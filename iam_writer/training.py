@@ -290,6 +290,8 @@ def load(settings: Settings) -> Data:
             forms_per_writer=settings.forms_per_writer,
             lines_per_form=settings.lines_per_form,
             seed=settings.synthetic_seed,
+            script=settings.script,
+            test_script=settings.test_script,
             fonts_dir=settings.fonts_dir,
             text_file=settings.text_file,
         )
