@@ -64,7 +64,7 @@ def report(results: Sequence[dict]) -> str:
     parts = [_HEAD]
     for (dataset, (lines, forms, writers)), runs in sorted(protocols.items(), key=repr):
         parts.append(
-            f"## {dataset}\n\n{_held_out(dataset)}. Test: {_number(lines)} lines, {_number(forms)} forms, "
+            f"## {dataset}\n\n{_held_out(dataset)}{_test_script(runs[0])}. Test: {_number(lines)} lines, {_number(forms)} forms, "
             f"{_number(writers)} writers.\n"
         )
         parts.append(_table(runs))
@@ -111,15 +111,29 @@ def _table(runs: Sequence[dict]) -> str:
 
 def _dataset(result: dict) -> str:
     """As TFDS names it, without the version of its files. Of invented writers this says more than the flag."""
-    return result["dataset"].rpartition("/")[0] if "dataset" in result else _config(result, "dataset")
+    if "dataset" not in result:
+        return _config(result, "dataset")
+    return ",".join(name.rpartition("/")[0] for name in result["dataset"].split(","))
 
 
 def _held_out(dataset: str) -> str:
-    name = dataset.partition("/")[2]
-    config = Builder.builder_configs.get("synthetic" if name.startswith("synthetic") else name)
-    split_by = getattr(config, "split_by", None)
-    sentence = HELD_OUT.get(split_by, "How lines are held out is not known")
+    names = [name.partition("/")[2] for name in dataset.split(",")]
+    configs = [Builder.builder_configs.get("synthetic" if n.startswith("synthetic") else n) for n in names]
+    said = [
+        HELD_OUT.get(getattr(c, "split_by", None), "how lines are held out is not known") for c in configs
+    ]
+    alike = len(set(said)) == 1
+    sentence = said[0] if alike else "; ".join(f"{n}: {how}" for n, how in zip(names, said, strict=True))
     return sentence[0].upper() + sentence[1:]
+
+
+def _test_script(result: dict) -> str:
+    script = result.get("config", {}).get("test_script")
+    return (
+        f"; invented hands write the test lines in {script.capitalize()} letters, never seen in training"
+        if script
+        else ""
+    )
 
 
 def _config(result: dict, name: str) -> str:
