@@ -7,12 +7,16 @@ from absl import flags
 
 from iam_writer.iam_writer_dataset_builder import Builder
 
-DATASETS = tuple(f"iam_writer/{config.name}" for config in Builder.BUILDER_CONFIGS)
+SOURCES = {f"iam_writer/{config.name}": config.data for config in Builder.BUILDER_CONFIGS}
+"""Dataset → what it is made from, such as 'iam'."""
+
+DATASETS = tuple(SOURCES)
 
 flags.DEFINE_string(
     "manual_dir",
     None,
-    "Where the handwriting lies: IAM's files; for iam_writer/folder, a folder a writer with scans of pages or lines.",
+    "Where the handwriting lies: IAM's files; for iam_writer/folder, a folder a writer with scans of pages or lines. Of "
+    "several datasets one for each that is read from files, with commas between, or one for all.",
 )
 flags.DEFINE_string("data_dir", None, "Where TFDS keeps datasets. Default: ~/tensorflow_datasets.")
 flags.DEFINE_float("max_bad_images", 0.01, "Share of images that may be unreadable.", 0, 1)

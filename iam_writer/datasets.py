@@ -1,12 +1,25 @@
-"""Finds prepared datasets: above all the one that a checkpoint was trained on."""
+"""Finds prepared datasets, above all those that a checkpoint was trained on, and puts several together.
 
+Of several datasets each keeps its own split, and its own writers: writer k of the second is class n + k, n being how many
+writers the first has. Their names are told apart, too: 'top50: 000'.
+"""
+
+import dataclasses
 import json
 import pathlib
+from collections.abc import Iterator, Mapping
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 from iam_writer.errors import MissingDataError
-from pipelines.strips import Strips, strips_of_split
+from pipelines.strips import Example, Strips, examples_of_split, open_or_build, strips_of_split
+
+Builders = Mapping[str, tfds.core.DatasetBuilder]
+"""Config, such as 'top50', → prepared dataset."""
+
+SEPARATOR = ": "
+"""Between a dataset's config, where there are several, and the name of a writer or a form."""
 
 
 def prepared(name: str, data_dir: str | None) -> list[pathlib.Path]:
@@ -21,7 +34,7 @@ def prepared(name: str, data_dir: str | None) -> list[pathlib.Path]:
 
 
 def strips(run: dict, split: str, data_dir: str | None) -> Strips:
-    """The strips of a split of the dataset that a run was trained on.
+    """The strips of a split of what a run was trained on.
 
     Args:
       run: what the checkpoint says of it.
@@ -29,25 +42,32 @@ def strips(run: dict, split: str, data_dir: str | None) -> Strips:
       data_dir: where TFDS keeps datasets, None for its own place.
 
     Raises:
-      MissingDataError: see `folder`.
+      MissingDataError: see `builders`.
     """
-    return open_strips(folder(run, data_dir), split, run["patch_height"], run["patch_width"])
+    return joint_strips(builders(run, data_dir), split, run["patch_height"], run["patch_width"])
 
 
-def folder(run: dict, data_dir: str | None) -> pathlib.Path:
-    """Where the dataset is that a run was trained on.
+def builders(run: dict, data_dir: str | None) -> Builders:
+    """The datasets that a run was trained on.
 
     Args: see `strips`.
 
     Raises:
-      MissingDataError: it is not there, or what is there was made from other files.
+      MissingDataError: one is not there, or what is there was made from other files.
     """
-    for found in prepared(run["dataset"], data_dir):
-        if json.loads((found / "metadata.json").read_text()).get("fingerprint") == run["fingerprint"]:
+    names, fingerprints = (run[key].split(",") for key in ("dataset", "fingerprint"))
+    return {
+        name.partition("/")[2]: tfds.builder_from_directory(_find(name, fingerprint, data_dir))
+        for name, fingerprint in zip(names, fingerprints, strict=True)
+    }
+
+
+def _find(name: str, fingerprint: str, data_dir: str | None) -> pathlib.Path:
+    for found in prepared(name, data_dir):
+        if json.loads((found / "metadata.json").read_text()).get("fingerprint") == fingerprint:
             return found
     raise MissingDataError(
-        f"the dataset {run['dataset']} that it was trained on is not in {_folder(data_dir)}; name its place with "
-        "--data_dir."
+        f"the dataset {name} that it was trained on is not in {_folder(data_dir)}; name its place with --data_dir."
     )
 
 
@@ -64,6 +84,66 @@ def line_strips(builder: tfds.core.DatasetBuilder, split: str, height: int, widt
     return strips_of_split(
         builder, split, height=height, min_width=width, black_on_white=True, label="writer", group="form"
     )
+
+
+def joint_strips(builders: Builders, split: str, height: int, width: int) -> Strips:
+    """The strips of a split of one dataset or several together, made if they are not there.
+
+    Those of several are laid one dataset after the other, in the folder of the first.
+    """
+    first, *others = builders.values()
+    if not others:
+        return line_strips(first, split, height, width)
+    infos = [builder.info for builder in builders.values()]
+    laid_with = "+".join(info.config_name for info in infos[1:])
+    sources = ", ".join(f"{info.full_name} {info.metadata['fingerprint']}" for info in infos)
+    return open_or_build(
+        pathlib.Path(first.data_path) / "strips" / f"{split}-{height}x{width}-black+{laid_with}",
+        lambda: line_examples(builders, split),
+        height=height,
+        min_width=width,
+        black_on_white=True,
+        source=f"{split} of {sources}",
+        total=sum(info.splits[split].num_examples for info in infos),
+    )
+
+
+def line_examples(builders: Builders, split: str) -> Iterator[Example]:
+    """The lines of a split of one dataset or several, one after the other; writers and forms of several are told apart."""
+    writers_before = 0
+    for config, builder in builders.items():
+        for example in examples_of_split(builder, split, label="writer", group="form"):
+            if len(builders) == 1:
+                yield example
+                continue
+            label, group = writers_before + example.label, f"{config}{SEPARATOR}{example.group}"
+            yield dataclasses.replace(example, label=label, group=group)
+        writers_before += builder.info.features["writer"].num_classes
+
+
+def writers(builders: Builders) -> list[str]:
+    """The name of each class."""
+    names = {config: builder.info.features["writer"].names for config, builder in builders.items()}
+    if len(names) == 1:
+        return next(iter(names.values()))
+    return [f"{config}{SEPARATOR}{name}" for config, of_one in names.items() for name in of_one]
+
+
+def parts(run: dict, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Which lines, int `[lines]` of labels, are of which dataset; nothing where there is one.
+
+    Args:
+      run: `dataset` and `writers` of it, as a checkpoint says them.
+      labels: of the lines.
+
+    Returns:
+      Config → bool `[lines]`.
+    """
+    names = run["dataset"].split(",")
+    if len(names) == 1:
+        return {}
+    config_of_line = np.array([writer.partition(SEPARATOR)[0] for writer in run["writers"]])[labels]
+    return {config: config_of_line == config for config in (name.partition("/")[2] for name in names)}
 
 
 def _folder(data_dir: str | None) -> pathlib.Path:

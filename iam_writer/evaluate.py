@@ -45,14 +45,14 @@ def _evaluate(
     network = recognizer.Recognizer(checkpoint, calibration)
     strips = datasets.strips(network.run, split, data_dir)
     seen = network.see(strips, stride or network.stride, f"scanning {split}")
-    result = seen.accuracies(strips)
+    results = seen.accuracies(split, strips, datasets.parts(network.run, strips.labels))
     about = (
         f"{checkpoint}: {network.run['model']}, trained on {network.run['dataset']} ({len(network.writers)} writers). "
-        f"{split.capitalize()}: {len(strips):,} lines on {result['forms']:,} forms, windows every "
+        f"{split.capitalize()}: {len(strips):,} lines on {results[split]['forms']:,} forms, windows every "
         f"{stride or network.stride} columns."
     )
-    evaluation = report.Evaluation(split, strips, seen, network.writers, calibration, result, about)
-    print(scoring.table({split: result}))
+    evaluation = report.Evaluation(split, strips, seen, network.writers, calibration, results, about)
+    print(scoring.table(results))
     found = report.summary(evaluation)
     for level, plural in (("line", "lines"), ("form", "forms")):
         print(

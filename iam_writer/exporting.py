@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 from PIL import Image
 
 from iam_writer import checkpoints, datasets, recognizer, scoring
@@ -22,7 +21,7 @@ from iam_writer.formats import FILES, WRITERS
 from iam_writer.line_graph import probabilities_of_line
 from iam_writer.models import MODELS
 from iam_writer.synthetic_handwriting import SyntheticHandwriting
-from pipelines.strips import examples_of_split, lay
+from pipelines.strips import lay
 
 LINES = 8
 """So many are looked at to see whether an export does as the checkpoint does."""
@@ -161,11 +160,11 @@ def in_float32(model: keras.Model, run: dict) -> keras.Model:
 def some_lines(run: dict, data_dir: str | None) -> tuple[list[bytes], str]:
     """Image files of validation lines of the dataset that a run was trained on, or of invented ones; and which they are."""
     try:
-        builder = tfds.builder_from_directory(datasets.folder(run, data_dir))
+        builders = datasets.builders(run, data_dir)
     except MissingDataError:
         invented = SyntheticHandwriting(num_writers=LINES, forms_per_writer=1, lines_per_form=1)
         return [invented.read(line) for line in invented.lines], f"{LINES} invented lines"
-    examples = examples_of_split(builder, "validation", label="writer", group="form")
+    examples = datasets.line_examples(builders, "validation")
     images = [example.image for example in itertools.islice(examples, LINES)]
     return images, f"{len(images)} validation lines of {run['dataset']}"
 

@@ -45,6 +45,8 @@ class WriterConfig(tfds.core.BuilderConfig):
       forms_per_writer: pages.
       lines_per_form: lines of a page.
       seed: another seed, other writers.
+      script: what the hands write in, of `synthetic_handwriting.SCRIPTS`.
+      test_script: what they write the test forms in; None: the same.
       fonts_dir: a folder of fonts to write with, instead of the invented hands.
       text_file: what to write with them, a sentence a line, in any script.
     """
@@ -57,6 +59,8 @@ class WriterConfig(tfds.core.BuilderConfig):
     forms_per_writer: int = 6
     lines_per_form: int = 6
     seed: int = 0
+    script: str = "latin"
+    test_script: str | None = None
     fonts_dir: str | None = None
     text_file: str | None = None
 
@@ -166,6 +170,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 forms_per_writer=config.forms_per_writer,
                 lines_per_form=config.lines_per_form,
                 seed=config.seed,
+                script=config.script,
+                test_script=config.test_script,
                 fonts_dir=config.fonts_dir,
                 text_file=config.text_file,
             )

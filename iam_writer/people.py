@@ -11,7 +11,6 @@ import pathlib
 from collections.abc import Collection, Sequence
 
 import numpy as np
-import tensorflow_datasets as tfds
 from PIL import Image
 
 from iam_writer import calibration as calibrations
@@ -24,7 +23,6 @@ from iam_writer.provenance import provenance
 from iam_writer.recognizer import Recognizer, Scan
 from iam_writer.verdict import Verdict
 from pipelines.progress import progress_bar
-from pipelines.strips import examples_of_split
 
 CONDITIONS = {
     "as glued": {},
@@ -102,11 +100,11 @@ def run(
       OSError: something cannot be written.
     """
     network = Recognizer(checkpoint, inputs.open_calibration(checkpoint))
-    own = tfds.builder_from_directory(datasets.folder(network.run, data_dir))
+    own = datasets.builders(network.run, data_dir)
     report = {
         "checkpoint": checkpoint,
         "model": network.run["model"],
-        "dataset": own.info.full_name,
+        "dataset": ",".join(builder.info.full_name for builder in own.values()),
         "split": split,
         "strangers": None,
     }
@@ -121,14 +119,17 @@ def run(
             max_bad_images=max_bad_images,
         )
         report["strangers"] = builder.info.full_name
-        names = form_names(builder, list(builder.info.splits))
-        by_strangers = {writer: found for writer, found in names.items() if writer not in network.writers}
+        others, parts = {builder.info.config_name: builder}, list(builder.info.splits)
+        known_names = {writer.rpartition(datasets.SEPARATOR)[2] for writer in network.writers}
+        by_strangers = {
+            writer: found for writer, found in form_names(others, parts).items() if writer not in known_names
+        }
         if not by_strangers:
             raise MissingDataError(
                 f"{builder.info.full_name} has nobody who is not among the {len(network.writers)} writers of {checkpoint}. "
                 "Name a dataset of others with --strangers."
             )
-        unknown = forms(builder, list(builder.info.splits), two_of_each(by_strangers, number))
+        unknown = forms(others, parts, two_of_each(by_strangers, number))
 
     report["pages"] = {}
     for name, condition in CONDITIONS.items():
@@ -146,12 +147,12 @@ def run(
     return report
 
 
-def form_names(builder: tfds.core.DatasetBuilder, parts: Sequence[str]) -> dict[str, set[str]]:
+def form_names(builders: datasets.Builders, parts: Sequence[str]) -> dict[str, set[str]]:
     """Writer → the forms of some splits."""
     found = collections.defaultdict(set)
-    writers = builder.info.features["writer"].names
+    writers = datasets.writers(builders)
     for part in parts:
-        for example in examples_of_split(builder, part, label="writer", group="form"):
+        for example in datasets.line_examples(builders, part):
             found[writers[example.label]].add(example.group)
     return dict(found)
 
@@ -164,14 +165,14 @@ def two_of_each(names: dict[str, set[str]], number: int) -> list[str]:
     return chosen[:number]
 
 
-def forms(builder: tfds.core.DatasetBuilder, parts: Sequence[str], chosen: Collection[str]) -> list[Form]:
+def forms(builders: datasets.Builders, parts: Sequence[str], chosen: Collection[str]) -> list[Form]:
     """Some forms, by writer, with all their lines that are in some splits."""
     of_form = collections.defaultdict(list)
     for part in parts:
-        for example in examples_of_split(builder, part, label="writer", group="form"):
+        for example in datasets.line_examples(builders, part):
             if example.group in chosen:
                 of_form[example.label, example.group].append((example.id, example.image))
-    writers = builder.info.features["writer"].names
+    writers = datasets.writers(builders)
     return [
         Form(form, writers[label], [image for _, image in sorted(lines)])
         for (label, form), lines in sorted(of_form.items())

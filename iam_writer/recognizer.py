@@ -197,9 +197,11 @@ class Seen:
     embeddings: np.ndarray
     amounts: np.ndarray
 
-    def accuracies(self, strips: Strips) -> dict[str, float]:
-        """What `scoring.accuracies` returns; `strips` is the split."""
-        return scoring.accuracies(self.scan, strips.labels, strips.groups, strips.widths)
+    def accuracies(
+        self, split: str, strips: Strips, parts: dict[str, np.ndarray]
+    ) -> dict[str, dict[str, float]]:
+        """See `scoring.accuracies_of_parts`."""
+        return scoring.accuracies_of_parts(split, self.scan, strips, parts)
 
     def pooled(self, pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Mean softmax float `[pieces, classes]` and amount of writing float `[pieces]` of some lines together each."""

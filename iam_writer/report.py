@@ -47,7 +47,7 @@ class Evaluation:
       seen: what the network says.
       writers: names of the classes.
       calibration: of the network.
-      result: what `scoring.accuracies` returns.
+      results: what `scoring.accuracies_of_parts` returns.
       about: a sentence on the checkpoint.
     """
 
@@ -56,7 +56,7 @@ class Evaluation:
     seen: Seen
     writers: Sequence[str]
     calibration: Calibration
-    result: dict[str, float]
+    results: dict[str, dict[str, float]]
     about: str
 
     def judged(self, pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -157,9 +157,10 @@ def _head(evaluation: Evaluation) -> str:
 
 
 def _accuracies(evaluation: Evaluation) -> str:
-    result = evaluation.result
+    levels = (("patch", "patches"), ("line", "lines"), ("form", "forms"))
     rows = []
-    for level, plural in (("patch", "patches"), ("line", "lines"), ("form", "forms")):
+    for (name, result), (level, plural) in itertools.product(evaluation.results.items(), levels):
+        part = name.removeprefix(evaluation.name).lstrip(".")
         count = result[plural]
         cells = [f"{count:,}"]
         for kind in ("top1", "top5"):
@@ -169,7 +170,11 @@ def _accuracies(evaluation: Evaluation) -> str:
             interval = "" if level == "patch" else f" <small>({100 * low:.0f}–{high:.0%})</small>"
             cells.append(f"{share:.1%}{interval}")
         cells.append(f"{result[f'{level}_macro_top1']:.1%}")
-        rows.append(f"<tr><td>{plural}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        rows.append(
+            f"<tr><td>{f'{part} {plural}'.lstrip()}</td>"
+            + "".join(f"<td>{cell}</td>" for cell in cells)
+            + "</tr>"
+        )
     found = summary(evaluation)
     return (
         '<div class="wide"><table><tr><th></th><th>number</th><th>top-1</th><th>top-5</th><th>mean over writers</th></tr>\n'

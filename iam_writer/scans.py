@@ -13,13 +13,15 @@ from PIL import Image
 
 from iam_writer import checkpoints, images
 from iam_writer.corruptions import CORRUPTIONS, corrupted
+from iam_writer.datasets import line_examples, writers
 from iam_writer.errors import CheckpointError, MissingDataError, OtherRunError
 from iam_writer.files import write_beside
 from iam_writer.iam_writer_dataset_builder import prepare
 from iam_writer.models import MODELS  # noqa: F401  Registers the layers that checkpoints name.
 from iam_writer.provenance import provenance
+from iam_writer.settings import datasets_of
 from iam_writer.training import evaluate
-from pipelines.strips import Example, examples_of_split, open_or_build
+from pipelines.strips import Example, open_or_build
 
 CLEAN = "clean"
 
@@ -51,15 +53,14 @@ def run(
         trained = checkpoints.read_state(path)["run"]
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{error}. Pass best.keras of a run as --checkpoint.") from error
-    builder = prepare(
-        trained["dataset"].partition("/")[2],
-        data_dir=data_dir,
-        manual_dir=manual_dir,
-        max_bad_images=max_bad_images,
-    )
-    if builder.info.features["writer"].names != trained["writers"]:
+    builders = {
+        config: prepare(config, data_dir=data_dir, manual_dir=folder, max_bad_images=max_bad_images)
+        for config, folder in datasets_of(trained["dataset"], manual_dir).items()
+    }
+    full_names = ",".join(builder.info.full_name for builder in builders.values())
+    if writers(builders) != trained["writers"]:
         raise OtherRunError(
-            f"{checkpoint} was trained on other writers than {builder.info.full_name} now has. Pass the --data_dir "
+            f"{checkpoint} was trained on other writers than {full_names} now has. Pass the --data_dir "
             "and --manual_dir that it was trained with."
         )
     model = keras.saving.load_model(path, compile=False)
@@ -78,11 +79,11 @@ def run(
             return evaluate(model, strips, len(trained["writers"]), window_stride, combine, name)
 
     def lines(part: str) -> Iterator[Example]:
-        return examples_of_split(builder, part, label="writer", group="form")
+        return line_examples(builders, part)
 
     report = {
         "checkpoint": checkpoint,
-        "dataset": builder.info.full_name,
+        "dataset": full_names,
         "split": split,
         "window_stride": window_stride,
         "combine": combine,

@@ -7,8 +7,12 @@ or its logarithm. For a form it is averaged over all windows of its lines. Blank
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pipelines.strips import Strips
 
 DARK, LEAST_INK = 128, 0.01
 """A window of whose pixels a smaller share is darker than this is blank: the gap between two words is nobody's."""
@@ -43,6 +47,11 @@ class Scan:
     top1: np.ndarray
     top5: np.ndarray
     combine: str
+
+    def of(self, images: np.ndarray) -> "Scan":
+        """What the model says of some of the images: bool `[images]`, or their numbers."""
+        of_all = {name: value for name, value in vars(self).items() if name != "combine"}
+        return dataclasses.replace(self, **{name: value[images] for name, value in of_all.items()})
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -177,6 +186,28 @@ def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray, widths: np.
     }
 
 
+def accuracies_of_parts(
+    split: str, scanned: Scan, strips: "Strips", parts: dict[str, np.ndarray]
+) -> dict[str, dict[str, float]]:
+    """`accuracies` of a split, under its name, and of each of its parts, under '<split>.<part>'.
+
+    A line may be told to be by a writer of any part.
+
+    Args:
+      split: its name.
+      scanned: of the split.
+      strips: the split.
+      parts: name → which images, bool `[images]`; none where there is nothing to tell apart.
+    """
+    which = {split: slice(None)} | {f"{split}.{part}": images for part, images in parts.items()}
+    return {
+        name: accuracies(
+            scanned.of(images), strips.labels[images], strips.groups[images], strips.widths[images]
+        )
+        for name, images in which.items()
+    }
+
+
 def bootstrap(right: np.ndarray, group: np.ndarray) -> tuple[float, float]:
     """95 % confidence interval of the share of lines that are right: percentiles over resampled forms.
 
@@ -211,17 +242,20 @@ def table(results: dict[str, dict[str, float]]) -> str:
     """A table to read: a row for each split and level, and one for its lines of each width.
 
     Args:
-      results: split name → what `accuracies` returns, or as many of its levels as there are.
+      results: name of a split, or of a part of one → what `accuracies` returns, or as many of its levels as there are.
     """
+    # Names of parts can be long.
+    longest = max((len(f"{split} patches") for split in results), default=0)
+    margin = max(26, longest + 1)
     rows = [
-        f"{'':26}{'number':>9}{'top-1':>9}{'top-5':>9}{'macro top-1':>13}{'macro top-5':>13}{'95 % interval':>17}"
+        f"{'':{margin}}{'number':>9}{'top-1':>9}{'top-5':>9}{'macro top-1':>13}{'macro top-5':>13}{'95 % interval':>17}"
     ]
     for split, result in results.items():
         for level, plural in (("patch", "patches"), ("line", "lines"), ("form", "forms")):
             if plural not in result:
                 continue
             shares = [result[f"{level}_{kind}"] for kind in ("top1", "top5", "macro_top1", "macro_top5")]
-            row = f"{split + ' ' + plural:26}{result[plural]:>9,}"
+            row = f"{split + ' ' + plural:{margin}}{result[plural]:>9,}"
             row += "".join(
                 f"{share:>{width}.1%}" for share, width in zip(shares, (9, 9, 13, 13), strict=True)
             )
@@ -232,7 +266,7 @@ def table(results: dict[str, dict[str, float]]) -> str:
         for name in _width_names():
             if number := result[f"lines_{name}"]:
                 what = f"lines {name.replace('_', ' ')} heights"
-                rows.append(f"  {what:24}{number:>9,}{result[f'line_top1_{name}']:>9.1%}")
+                rows.append(f"  {what:{margin - 2}}{number:>9,}{result[f'line_top1_{name}']:>9.1%}")
     return "\n".join(rows)
 
 
@@ -242,12 +276,14 @@ def table_of_seeds(summary: dict[str, float | list[float]]) -> str:
     Args:
       summary: what `training.run_seeds` returns.
     """
-    rows = [f"{'top-1':20}{'mean':>9}{'std':>8}  each seed"]
-    for split in ("validation", "test"):
+    splits = [name.removesuffix(".patch_top1") for name in summary if name.endswith(".patch_top1")]
+    margin = max(20, *(len(f"{split} patches") + 1 for split in splits))
+    rows = [f"{'top-1':{margin}}{'mean':>9}{'std':>8}  each seed"]
+    for split in splits:
         for level, plural in (("patch", "patches"), ("line", "lines"), ("form", "forms")):
             name = f"{split}.{level}_top1"
             each = " ".join(f"{share:.1%}" for share in summary[f"{name}.seeds"])
             rows.append(
-                f"{split + ' ' + plural:20}{summary[name]:>9.1%}{summary[f'{name}.std']:>8.1%}  {each}"
+                f"{split + ' ' + plural:{margin}}{summary[name]:>9.1%}{summary[f'{name}.std']:>8.1%}  {each}"
             )
     return "\n".join(rows)

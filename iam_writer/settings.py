@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from iam_writer.errors import OtherRunError
+from iam_writer.errors import FlagError, OtherRunError
 
 MODELS = ("article", "half_deepwriter", "deepwriter", "compact")
 AUGMENTATIONS = ("thickness", "scale", "shear", "rotation", "shift", "contrast", "erase", "noise")
@@ -25,6 +25,8 @@ class Settings:
     forms_per_writer: int
     lines_per_form: int
     synthetic_seed: int
+    script: str
+    test_script: str | None
     fonts_dir: str | None
     text_file: str | None
     patch_height: int
@@ -71,8 +73,9 @@ class Settings:
         return "\n".join(lines) + "\n"
 
     @property
-    def config_name(self) -> str:
-        return self.dataset.partition("/")[2]
+    def datasets(self) -> dict[str, str | None]:
+        """See `datasets_of`."""
+        return datasets_of(self.dataset, self.manual_dir)
 
     @property
     def decides_weights(self) -> dict:
@@ -86,6 +89,34 @@ class Settings:
         if self.learning_rate_schedule != "constant" or self.warmup_fraction:
             decisive["epochs"] = self.epochs
         return decisive
+
+
+def datasets_of(dataset: str, manual_dir: str | None) -> dict[str, str | None]:
+    """The config of each dataset → where its files lie.
+
+    Args:
+      dataset: one, such as 'iam_writer/top50', or several with commas between.
+      manual_dir: of one; of several, a folder for each of those that are read from files, with commas between, or one
+        for all.
+
+    Raises:
+      FlagError: there are more or fewer folders.
+    """
+    configs = [name.partition("/")[2] for name in dataset.split(",")]
+    if len(configs) == 1 or manual_dir is None:
+        return dict.fromkeys(configs, manual_dir)
+    of_files = [config for config in configs if config != "synthetic"]
+    folders = manual_dir.split(",")
+    if len(folders) == 1:
+        folders *= len(of_files)
+    if len(folders) != len(of_files):
+        raise FlagError(
+            f"--manual_dir names {len(folders)} folders, and {len(of_files)} datasets are read from files: "
+            f"{', '.join(of_files)}. Name one for each, in this order, or one for all."
+        )
+    return dict.fromkeys(configs) | {
+        config: folder or None for config, folder in zip(of_files, folders, strict=True)
+    }
 
 
 def check_same_run(before: dict, now: dict, checkpoint: str) -> None:

@@ -4,6 +4,9 @@ A writer is what stays the same from form to form: which shape each letter has (
 and how it is bent, slant, width, spacing, pressure, tremor. A form has a pen and a size of its own, a line a
 baseline that drifts, and no two letters are quite alike. So the task is neither hopeless nor trivial.
 
+A hand writes in Latin or Greek letters (SCRIPTS). In both it has its slant, width, spacing, pressure and the rest, but
+bends each letter in a way of its own: two scripts have the hand in common, and no letter.
+
 With `fonts_dir` and `text_file` a writer is a font and a style instead, in any script that the fonts know.
 
 Everything is a pure function of the seed and the number of the writer, form and line: the same arguments give the
@@ -23,7 +26,7 @@ import numpy as np
 from HersheyFonts import HersheyFonts
 from PIL import Image, ImageDraw, ImageFont
 
-from iam_writer import errors
+from iam_writer import errors, splits
 from iam_writer.handwriting import Census, Line
 
 VERSION = 1
@@ -48,6 +51,58 @@ WORDS = (
     "Monday London Paris England Peter Anna Queen Quite Jack Zoe Xavier Victor York Kate Ulrich Oxford quiz jazz fox"
 ).split()
 
+GREEK_WORDS = (
+    (
+        "και το να του η της με που την από για είναι ένα στην στο τα θα δεν τον σε οι μια τους αυτό αλλά τις ότι ήταν των "
+        "όμως πολύ μου σας εδώ αν όταν πως τι όλα μας κάτι έχει ή πριν χρόνια μέρα σπίτι φίλος θάλασσα ψωμί νερό κόσμος "
+        "βιβλίο γράμμα λόγος ξένος ψυχή ώρα νύχτα φως ζωή δρόμος καλός μεγάλος μικρός άλλος πρώτος νέος παιδί μητέρα "
+        "πατέρας γυναίκα άνδρας χέρι μάτι καρδιά πόλη χώρα ήλιος ουρανός βουνό δέντρο λουλούδι ξύλο ζεστός κρύο γλώσσα "
+        "αρχή τέλος έργο σχολείο δάσκαλος γράφω διαβάζω βλέπω ξέρω θέλω έρχομαι πηγαίνω λέω ακούω αγαπώ ζητώ παίζω δίνω "
+        "παίρνω μένω σήμερα αύριο χθες πάντα ποτέ τώρα μετά μέσα έξω πάνω κάτω κοντά μακριά μαζί μόνο ίσως γιατί επειδή "
+        "Αθήνα Κρήτη Θεός Ελλάδα Γιώργος Ξένια Ψαρά Ζωή Φωτεινή Χίος Ρόδος Σάμος Λάμπρος Μαρία Νίκος Ωκεανός Δελφοί Πέτρος"
+    )
+    .translate(str.maketrans("άέήίόύώ", "αεηιουω"))
+    .split()
+)  # The fonts have no accents.
+
+
+@dataclasses.dataclass(frozen=True)
+class Script:
+    """What a hand can write in.
+
+    Attributes:
+      keys: letter → the ASCII character that stands for it in the script's fonts.
+      fonts: of Hershey; who writes the k-th of one script writes the k-th of another, which is as simple or ornate.
+      words: to write.
+      marks: what may follow a word, from the likeliest.
+      numbers: share of numbers among the words.
+    """
+
+    keys: dict[str, str]
+    fonts: tuple[str, ...]
+    words: list[str]
+    marks: tuple[str, ...]
+    numbers: float
+
+
+SCRIPTS = {
+    "latin": Script({c: c for c in ALPHABET}, STROKE_FONTS, WORDS, ("", ".", ",", "?"), 0.03),
+    # Without numbers, so that full stops and commas are all that it shares. The fonts lack the ς of a word's end.
+    "greek": Script(
+        dict(
+            zip(
+                "αβγδεζηθικλμνξοπρστυφχψως" + "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩ" + ".,;",
+                string.ascii_lowercase[:24] + "r" + string.ascii_uppercase[:24] + ".,;",
+                strict=True,
+            )
+        ),
+        ("greeks", "greeks", "greeks", "greekc", "greekc"),
+        GREEK_WORDS,
+        ("", ".", ",", ";"),
+        0.0,
+    ),
+}
+
 LINE_CHARACTERS = (22, 34)
 """A line has at least and at most so many; at most so many with `text_file`."""
 
@@ -60,7 +115,7 @@ class Hand:
     """What stays the same in a writer's lines. Lengths are in units of Hershey's fonts, whose capitals have 21.
 
     Attributes:
-      letters: character → (strokes, float arrays `[points, 2]`; advance to the next letter).
+      letters: character of the script → (strokes, float arrays `[points, 2]`; advance to the next letter).
       slant: columns to the right per row upwards.
       width: of a letter, 1 being the font's own.
       spacing: between letters.
@@ -113,6 +168,8 @@ class SyntheticHandwriting:
       forms_per_writer: pages each of them writes.
       lines_per_form: lines of a page.
       seed: another seed, other writers.
+      script: of SCRIPTS, what the hands write in.
+      test_script: what they write those forms in that `splits.split_by_form` holds out for test; None: the same.
       fonts_dir: a folder of *.ttf and *.otf files; writer k writes with font k modulo their number.
       text_file: what is written with them: UTF-8, a sentence a line.
 
@@ -124,7 +181,7 @@ class SyntheticHandwriting:
     Raises:
       TooFewWritersError: fewer than two.
       MissingDataError: fonts or text are not there, or a font lacks a character of the text.
-      ValueError: a number is out of range.
+      ValueError: a number is out of range, or scripts are named that fonts do not know of.
     """
 
     def __init__(
@@ -133,6 +190,8 @@ class SyntheticHandwriting:
         forms_per_writer: int = 6,
         lines_per_form: int = 6,
         seed: int = 0,
+        script: str = "latin",
+        test_script: str | None = None,
         fonts_dir: str | os.PathLike | None = None,
         text_file: str | os.PathLike | None = None,
     ):
@@ -146,6 +205,11 @@ class SyntheticHandwriting:
             raise errors.MissingDataError(
                 "A folder of fonts and a text file go together: pass both, or neither."
             )
+        scripts = (script, test_script or script)
+        if fonts_dir is not None and scripts != ("latin", "latin"):
+            raise ValueError(
+                "With fonts, text_file says what is written; script and test_script are of hands."
+            )
         self._seed = seed
         self._fonts, self._sentences = [], []
         digest = hashlib.sha256(
@@ -157,6 +221,8 @@ class SyntheticHandwriting:
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
             for font in self._fonts:
                 _check_coverage(font, self._sentences)
+        if scripts != ("latin", "latin"):
+            digest.update(json.dumps(scripts).encode())
         self.fingerprint = digest.hexdigest()
 
         digits = max(2, len(str(num_writers - 1)))
@@ -167,8 +233,11 @@ class SyntheticHandwriting:
                     form_id = f"w{writer:0{digits}}-f{form:02}"
                     id = f"{form_id}-{number:02}"
                     self._place[id] = (writer, form, number)
-                    text = self._text(*self._place[id])
-                    lines.append(Line(id, writer=f"w{writer:0{digits}}", form=form_id, row=id, text=text))
+                    lines.append(Line(id, writer=f"w{writer:0{digits}}", form=form_id, row=id))
+        self._script = dict.fromkeys(self._place, scripts[0])
+        for line in splits.split_by_form(lines)[splits.TEST]:
+            self._script[line.id] = scripts[1]
+        lines = [dataclasses.replace(line, text=self._text(line.id)) for line in lines]
         self.lines = sorted(lines, key=lambda line: line.id)
         self.expected = Census.of(self.lines)
         self.ignored = ()
@@ -184,23 +253,24 @@ class SyntheticHandwriting:
             style = _draw_style(font, self._seed, writer)
             picture = draw_with_font(style, line.text, form_random, random)
         else:
-            picture = draw(draw_hand(self._seed, writer), line.text, form_random, random)
+            hand = draw_hand(self._seed, writer, self._script[line.id])
+            picture = draw(hand, line.text, form_random, random)
         file = io.BytesIO()
         picture.save(file, "PNG", compress_level=1)
         return file.getvalue()
 
-    def _text(self, writer: int, form: int, number: int) -> str:
-        random = np.random.default_rng([_LINE, self._seed, writer, form, number, 0])
+    def _text(self, id: str) -> str:
+        random = np.random.default_rng([_LINE, self._seed, *self._place[id], 0])
         if self._sentences:
             return _shortened(self._sentences[random.integers(len(self._sentences))])
-        words, (least, most) = [], LINE_CHARACTERS
+        script, words, (least, most) = SCRIPTS[self._script[id]], [], LINE_CHARACTERS
         while len(" ".join(words)) < least:
             word = (
                 str(random.integers(1, 2000))
-                if random.random() < 0.03
-                else WORDS[random.integers(len(WORDS))]
+                if random.random() < script.numbers
+                else script.words[random.integers(len(script.words))]
             )
-            words.append(word + str(random.choice(["", ".", ",", "?"], p=[0.86, 0.06, 0.06, 0.02])))
+            words.append(word + str(random.choice(script.marks, p=[0.86, 0.06, 0.06, 0.02])))
         return " ".join(words)[:most].strip()
 
 
@@ -219,16 +289,17 @@ def _draw_style(font: str, seed: int, writer: int) -> Style:
 
 
 @functools.cache
-def draw_hand(seed: int, writer: int) -> Hand:
-    """Invents a writer."""
+def draw_hand(seed: int, writer: int, script: str = "latin") -> Hand:
+    """Invents a writer, whose hand is the same in each of SCRIPTS, but for the letters."""
     random = np.random.default_rng([_HAND, seed, writer])
-    usual_font = random.integers(len(STROKE_FONTS))
+    fonts = SCRIPTS[script].fonts
+    usual_font = random.integers(len(fonts))
     constancy = random.uniform(0.55, 0.9)
     letters = {}
-    for character in ALPHABET:
+    for character, key in SCRIPTS[script].keys.items():
         own = np.random.default_rng([_LETTER, seed, writer, ord(character)])
-        font = usual_font if own.random() < constancy else own.integers(len(STROKE_FONTS))
-        strokes, advance = _glyphs(STROKE_FONTS[font])[character]
+        font = usual_font if own.random() < constancy else own.integers(len(fonts))
+        strokes, advance = _glyphs(fonts[font])[key]
         # The strokes of a letter are bent together, or they would come apart; and each a little on its own.
         bend = own.normal(0, 0.9, (6, 2))
         bent = [_bend(stroke, bend + own.normal(0, 0.25, (6, 2))) for stroke in strokes]
@@ -252,7 +323,7 @@ def draw(hand: Hand, text: str, form: np.random.Generator, line: np.random.Gener
 
     Args:
       hand: whose.
-      text: of characters in ALPHABET, and blanks.
+      text: of letters that the hand has, and blanks.
       form: random numbers that all lines of a form share: its pen, its size.
       line: random numbers of this line.
 
@@ -377,16 +448,15 @@ def _cropped(pixels: np.ndarray, margin: int = 8) -> Image.Image:
 
 @functools.cache
 def _glyphs(font: str) -> dict[str, tuple[list[np.ndarray], float]]:
-    """Hershey's glyphs: character → (strokes from x = 0, y downwards; advance)."""
+    """Hershey's glyphs: key → (strokes from x = 0, y downwards; advance)."""
     fonts = HersheyFonts()
     fonts.load_default_font(font)
     glyphs = {}
-    for character in ALPHABET:
-        glyph = fonts.all_glyphs[character]
+    for key, glyph in fonts.all_glyphs.items():
         strokes = [
             np.array(stroke, float) - [glyph.left_offset, 0] for stroke in glyph.strokes if len(stroke) > 1
         ]
-        glyphs[character] = (strokes, float(glyph.char_width))
+        glyphs[key] = (strokes, float(glyph.char_width))
     return glyphs
 
 

@@ -28,16 +28,29 @@ def markdown(table: Iterable[Sequence[str]]) -> str:
 
 def dataset(result: dict) -> str:
     """As TFDS names it, without the version of its files. Of invented writers this says more than the flag."""
-    return result["dataset"].rpartition("/")[0] if "dataset" in result else config(result, "dataset")
+    if "dataset" not in result:
+        return config(result, "dataset")
+    return ",".join(name.rpartition("/")[0] for name in result["dataset"].split(","))
 
 
 def protocol(result: dict) -> str:
-    """How lines are held out, and how many the test has."""
-    name = dataset(result).partition("/")[2]
-    builder_config = Builder.builder_configs.get("synthetic" if name.startswith("synthetic") else name)
-    sentence = HELD_OUT.get(getattr(builder_config, "split_by", None), "How lines are held out is not known")
+    """How lines are held out, of each dataset if that differs, and how many the test has."""
+    names = [name.partition("/")[2] for name in dataset(result).split(",")]
+    how = [_held_out(name) for name in names]
+    alike = len(set(how)) == 1
+    sentence = how[0] if alike else "; ".join(f"{name}: {of}" for name, of in zip(names, how, strict=True))
+    script = result.get("config", {}).get("test_script")
+    if script:
+        sentence += (
+            f"; invented hands write the test lines in {script.capitalize()} letters, never seen in training"
+        )
     counts = (f"{number(result.get(f'test.{what}'))} {what}" for what in ("lines", "forms", "writers"))
     return f"{sentence[0].upper()}{sentence[1:]}. Test: {', '.join(counts)}."
+
+
+def _held_out(name: str) -> str:
+    builder_config = Builder.builder_configs.get("synthetic" if name.startswith("synthetic") else name)
+    return HELD_OUT.get(getattr(builder_config, "split_by", None), "how lines are held out is not known")
 
 
 def config(result: dict, name: str) -> str:

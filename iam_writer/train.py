@@ -31,16 +31,28 @@ from iam_writer.settings import (
     STRATEGIES,
     Settings,
 )
+from iam_writer.synthetic_handwriting import SCRIPTS
 
 flags.adopt_module_key_flags(data_flags)
-flags.DEFINE_enum(
-    "dataset", "iam_writer/synthetic", data_flags.DATASETS, "What to train on, as TFDS names it."
+flags.DEFINE_string(
+    "dataset",
+    "iam_writer/synthetic",
+    f"What to train on, as TFDS names it: {'|'.join(data_flags.DATASETS)}. Several with commas between train one network, "
+    "which tells each line from the writers of all of them; figures are given of each and of all.",
 )
 
 flags.DEFINE_integer("num_writers", 50, "iam_writer/synthetic: how many writers to invent.", 2)
 flags.DEFINE_integer("forms_per_writer", 6, "iam_writer/synthetic: pages each of them writes.", 3)
 flags.DEFINE_integer("lines_per_form", 6, "iam_writer/synthetic: lines of a page.", 1)
 flags.DEFINE_integer("synthetic_seed", 0, "iam_writer/synthetic: another seed, other writers.", 0)
+flags.DEFINE_enum("script", "latin", SCRIPTS, "iam_writer/synthetic: what its hands write in.")
+flags.DEFINE_enum(
+    "test_script",
+    None,
+    SCRIPTS,
+    "iam_writer/synthetic: what the same hands write the test forms in: are they known by a script never trained on? "
+    "Default: as --script.",
+)
 flags.DEFINE_string(
     "fonts_dir", None, "iam_writer/synthetic: write with the *.ttf and *.otf fonts of this folder."
 )
@@ -132,9 +144,47 @@ def _are_augmentations(names):
     return names == ["all"] or set(names) <= set(AUGMENTATIONS)
 
 
+@flags.validator(
+    "dataset", f"should be one of {'|'.join(data_flags.DATASETS)}, or several with commas between."
+)
+def _are_datasets(names):
+    return set(names.split(",")) <= set(data_flags.DATASETS)
+
+
+@flags.validator(
+    "dataset",
+    "together can be one of IAM's, iam_writer/folder and iam_writer/synthetic, each once: two from one source would have "
+    "the same writers under two names.",
+)
+def _are_of_different_sources(names):
+    sources = [data_flags.SOURCES.get(name) for name in names.split(",")]
+    return len(set(sources)) == len(sources)
+
+
 @flags.multi_flags_validator(["fonts_dir", "text_file"], "--fonts_dir and --text_file go together.")
 def _are_together(values):
     return (values["fonts_dir"] is None) == (values["text_file"] is None)
+
+
+@flags.multi_flags_validator(
+    ["script", "test_script", "fonts_dir"],
+    "--script and --test_script are of invented hands; with --fonts_dir, --text_file says what is written.",
+)
+def _are_of_hands(values):
+    return values["fonts_dir"] is None or (values["script"] == "latin" and values["test_script"] is None)
+
+
+@flags.multi_flags_validator(["script", "test_script"], "--test_script must be another than --script.")
+def _are_two_scripts(values):
+    return values["script"] != values["test_script"]
+
+
+@flags.multi_flags_validator(
+    ["dataset", "test_script"],
+    "--test_script needs --dataset=iam_writer/synthetic, whose hands write more than one.",
+)
+def _can_write_it(values):
+    return values["test_script"] is None or "iam_writer/synthetic" in values["dataset"].split(",")
 
 
 @flags.multi_flags_validator(["patch_fraction", "learning_rate"], "must be more than 0.")
@@ -172,22 +222,32 @@ def _can_be_halved(values):
 
 
 def settings_from_flags() -> Settings:
-    """The flags' values; paths with ~ resolved."""
+    """The flags' values; paths with ~ resolved.
+
+    Raises:
+      FlagError: there are other than as many folders as datasets.
+    """
     values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Settings)}
+    # One dataset's folder may have a comma in its name.
+    if "," in values["dataset"] and values["manual_dir"]:
+        values["manual_dir"] = ",".join(map(os.path.expanduser, values["manual_dir"].split(",")))
     for name in ("manual_dir", "data_dir", "fonts_dir", "text_file", "workdir"):
         values[name] = values[name] and os.path.expanduser(values[name])
     if values["profile_steps"]:
         values["profile_steps"] = [int(step) for step in values["profile_steps"]]
     if values["augment"] == ["all"]:
         values["augment"] = list(AUGMENTATIONS)
-    return Settings(**values)
+    settings = Settings(**values)
+    _ = settings.datasets  # Raises FlagError.
+    return settings
 
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
-    settings = settings_from_flags()
     programs.set_up_logging()
+    with programs.plain_endings():
+        settings = settings_from_flags()
     from iam_writer import scoring, training  # TensorFlow takes seconds to load; a wrong flag is told before.
 
     with programs.plain_endings():

@@ -19,7 +19,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from iam_writer import checkpoints, recognizer, scoring
-from iam_writer.datasets import line_strips
+from iam_writer.datasets import joint_strips, parts, writers
 from iam_writer.devices import gpus, on_jax
 from iam_writer.errors import DivergedError, FlagError, ServiceError
 from iam_writer.files import write_beside
@@ -53,7 +53,7 @@ LAST, BEST = "last.keras", "best.keras"
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """A dataset ready to train on: its name and origin, its writers' names, its strips by split."""
+    """What is there to train on, from one dataset or several: its name and origin, the writers, strips by split."""
 
     name: str
     fingerprint: str
@@ -94,7 +94,8 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
       settings: all of them.
 
     Returns:
-      'validation' and 'test' → what `scoring.accuracies` returns; also written to `<workdir>/result.json`.
+      'validation' and 'test' → what `scoring.accuracies` returns, and so 'test.top50' … of each dataset if there are
+      several; also written to `<workdir>/result.json`.
 
     Raises:
       InputError: of the kinds in `errors`.
@@ -148,12 +149,11 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
     wait_for_each_other(strategy)  # The chief may still be writing what all will read.
 
     checkpoints.restore(model, workdir / BEST)
-    results = {
-        split: evaluate(
-            model, data.strips[split], len(data.writers), settings.window_stride, settings.combine, split
-        )
-        for split in ("validation", "test")
-    }
+    results = {}
+    for split in ("validation", "test"):
+        strips = data.strips[split]
+        scanned = scan(model, strips, len(data.writers), settings.window_stride, settings.combine, split)
+        results |= scoring.accuracies_of_parts(split, scanned, strips, parts(identity, strips.labels))
     calibration = recognizer.calibrate(model, data.strips)
     minutes = (time.monotonic() - began) / 60
     summary = {"minutes": minutes} | _summary(settings, data, progress, precision, results)
@@ -282,30 +282,30 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
 
 
 def load(settings: Settings) -> Data:
-    """Prepares the dataset and its strips, as far as they are not there."""
-    config = settings.config_name
-    if config == "synthetic":
-        config = synthetic_config(
-            num_writers=settings.num_writers,
-            forms_per_writer=settings.forms_per_writer,
-            lines_per_form=settings.lines_per_form,
-            seed=settings.synthetic_seed,
-            fonts_dir=settings.fonts_dir,
-            text_file=settings.text_file,
-        )
-    builder = prepare(
-        config,
-        data_dir=settings.data_dir,
-        manual_dir=settings.manual_dir,
-        max_bad_images=settings.max_bad_images,
+    """Prepares the datasets and their strips, as far as they are not there."""
+    same = "num_writers forms_per_writer lines_per_form script test_script fonts_dir text_file".split()
+    invented = synthetic_config(
+        seed=settings.synthetic_seed, **{name: getattr(settings, name) for name in same}
     )
+    builders = {
+        config: prepare(
+            invented if config == "synthetic" else config,
+            data_dir=settings.data_dir,
+            manual_dir=manual_dir,
+            max_bad_images=settings.max_bad_images,
+        )
+        for config, manual_dir in settings.datasets.items()
+    }
     strips = {
-        split: line_strips(builder, split, settings.patch_height, settings.patch_width)
+        split: joint_strips(builders, split, settings.patch_height, settings.patch_width)
         for split in ("train", "validation", "test")
     }
-    metadata = builder.info.metadata
+    infos = [builder.info for builder in builders.values()]
     return Data(
-        builder.info.full_name, metadata["fingerprint"], builder.info.features["writer"].names, strips
+        ",".join(info.full_name for info in infos),
+        ",".join(info.metadata["fingerprint"] for info in infos),
+        writers(builders),
+        strips,
     )
 
 
@@ -358,12 +358,19 @@ def _optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:
 def evaluate(
     model: keras.Model, strips: Strips, classes: int, stride: int, combine: str, description: str
 ) -> dict[str, float]:
-    """Scans the windows of a split at a stride of so many columns; see `scoring.accuracies` for what it returns."""
+    """Scans the windows of a split, see `scan`, and tells what `scoring.accuracies` does."""
+    scanned = scan(model, strips, classes, stride, combine, description)
+    return scoring.accuracies(scanned, strips.labels, strips.groups, strips.widths)
+
+
+def scan(
+    model: keras.Model, strips: Strips, classes: int, stride: int, combine: str, description: str
+) -> scoring.Scan:
+    """Scans the windows of a split at a stride of so many columns."""
     _, width, _ = model.input_shape
     batches, images = windows(strips, window_width=width, batch_size=WINDOW_BATCH, stride=stride)
     progress = progress_bar(batches, desc=f"scanning {description}", unit=" batches", leave=False)
-    scanned = scoring.scan(model.predict_on_batch, progress, images, strips.labels, classes, combine)
-    return scoring.accuracies(scanned, strips.labels, strips.groups, strips.widths)
+    return scoring.scan(model.predict_on_batch, progress, images, strips.labels, classes, combine)
 
 
 def gathered(starts: Iterator, strips: Strips, patch_width: int) -> Iterator:

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_datasets as tfds
 from conftest import png, run_module, run_without_tensorflow
 from PIL import Image
 
@@ -38,7 +37,7 @@ def network(trained):
 @pytest.fixture(scope="module")
 def line(network, trained):
     """A test line: an image file."""
-    builder = tfds.builder_from_directory(datasets.folder(network.run, trained[1]))
+    (builder,) = datasets.builders(network.run, trained[1]).values()
     return next(examples_of_split(builder, "test", label="writer", group="form")).image
 
 

@@ -101,7 +101,7 @@ def test_a_page_more_like_a_known_hand_when_turned_is_upside_down(
 
 def test_accuracies_can_be_read_off(network, test_strips):
     seen = network.see(test_strips, network.stride, "test")
-    result = seen.accuracies(test_strips)
+    (result,) = seen.accuracies("test", test_strips, {}).values()
     assert result["lines"] == len(test_strips)
     assert 0 <= result["patch_top1"] <= result["patch_top5"] <= 1
     assert result["patch_top5"] == 1  # There are five writers.

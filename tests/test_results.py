@@ -96,6 +96,16 @@ def test_protocols_are_never_mixed():
     assert "Whole forms are held out" in parts["iam_writer/synthetic50_ab12"]
 
 
+def test_several_datasets_and_a_test_in_another_script():
+    joint = made(dataset="x") | {"dataset": "iam_writer/top50_by_image/1.0.0,iam_writer/folder/1.0.0"}
+    cross = made("synthetic50_ab12")
+    cross["config"]["test_script"] = "greek"
+    parts = {part.split("\n")[0]: part for part in results.report([joint, cross]).split("\n## ")[1:]}
+    assert "Top50_by_image: **LEAKS**" in parts["iam_writer/top50_by_image,iam_writer/folder"]
+    assert "; folder: whole forms are held out. Test:" in parts["iam_writer/top50_by_image,iam_writer/folder"]
+    assert "held out; invented hands write the test lines in Greek" in parts["iam_writer/synthetic50_ab12"]
+
+
 def test_what_an_older_run_lacks_is_a_dash():
     bare = {"config": {"dataset": "iam_writer/top50"}, "test.line_top1": 0.5}
     ((row,),) = tables(results.report([bare])).values()

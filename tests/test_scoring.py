@@ -1,5 +1,7 @@
 """iam_writer/scoring.py: logits of windows in, accuracies of patches, lines and forms out."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,27 @@ def test_accuracies():
     )
     assert "lines below 1.5 heights         1   100.0%" in table
     assert "3 to 6" not in table
+
+
+def test_accuracies_of_parts():
+    """Of three lines, two are of one part and right, and one of the other is taken for a writer of the first."""
+    ink, logits = [np.zeros((1, 2, 2), np.uint8)] * 3, np.array([[3.0, 0], [1, 0], [1, 0]])
+    strips = types.SimpleNamespace(
+        labels=np.array([0, 0, 1]), groups=np.array(["a", "a", "b"]), widths=np.ones(3)
+    )
+    scanned = scan_all(logits, ink, np.arange(3), strips.labels)
+    first = np.array([True, True, False])
+    results = scoring.accuracies_of_parts("test", scanned, strips, {"first": first, "second": ~first})
+    shares = {name: (result["lines"], result["line_top1"]) for name, result in results.items()}
+    assert shares == {"test": (3, 2 / 3), "test.first": (2, 1), "test.second": (1, 0)}
+    assert results["test"] == scoring.accuracies(scanned, strips.labels, strips.groups, strips.widths)
+    assert "test.second forms                 1     0.0%" in scoring.table(results)
+    long = scoring.table({"validation.top50_by_image_lines": results["test"]}).splitlines()
+    assert long[0].index("number") + len("number") == long[1].index(" 3 ") + 2
+
+    seeds = {f"{name}.{level}_top1": 0.5 for name in results for level in ("patch", "line", "form")}
+    seeds |= {f"{name}.std": 0.0 for name in seeds} | {f"{name}.seeds": [0.5] for name in seeds}
+    assert "test.second lines       50.0%" in scoring.table_of_seeds(seeds)
 
 
 def scan_all(logits, windows, images, labels, combine="probabilities", in_batches=(slice(None),)):

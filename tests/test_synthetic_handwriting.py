@@ -1,5 +1,6 @@
 """iam_writer/synthetic_handwriting.py: same seed, same bytes; writers differ, and so do lines."""
 
+import dataclasses
 import hashlib
 import io
 import subprocess
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from iam_writer import errors
+from iam_writer import errors, splits
 from iam_writer.handwriting import Census
-from iam_writer.synthetic_handwriting import ALPHABET, STROKE_FONTS, SyntheticHandwriting, _glyphs, draw_hand
+from iam_writer.synthetic_handwriting import SCRIPTS, SyntheticHandwriting, _glyphs, draw_hand
 
 
 def small(**changes):
@@ -40,7 +41,7 @@ def test_lines_come_in_forms_of_writers():
     for line in handwriting.lines:
         assert line.id.startswith(line.form) and line.form.startswith(line.writer)
         assert line.row == line.id
-        assert set(line.text) <= set(ALPHABET + " ")
+        assert set(line.text) <= set(SCRIPTS["latin"].keys) | {" "}
         assert 15 <= len(line.text) <= 34
 
 
@@ -98,9 +99,60 @@ def test_writers_differ_in_shapes_and_habits():
     assert len(shapes) >= 3
 
 
-@pytest.mark.parametrize("font", STROKE_FONTS)
-def test_every_font_has_every_character(font):
-    assert all(strokes for strokes, _ in (_glyphs(font)[character] for character in ALPHABET))
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+def test_every_font_has_every_character(script):
+    assert set("".join(script.words)) | set("".join(script.marks)) <= set(script.keys)
+    for font in script.fonts:
+        assert all(strokes for strokes, _ in (_glyphs(font)[key] for key in script.keys.values()))
+
+
+def test_what_version_1_draws():
+    """Raise VERSION where this changes: datasets that people have would no longer be what a seed gives."""
+    assert small().lines[0].text == "of we make who found he"
+    hand = draw_hand(seed=0, writer=0)
+    assert (round(hand.slant, 6), round(hand.tremor, 6)) == (0.340893, 0.190269)
+    strokes, advance = hand.letters["a"]
+    assert (round(advance, 4), np.round(strokes[0][0], 4).tolist()) == (20.8486, [12.2756, -8.3582])
+    assert small().fingerprint == "b245be72312a66b27a835c6d6c5ce42a6be5fafed69fc693c43d6d45901199b2"
+
+
+def test_a_hand_is_the_same_in_two_scripts_but_for_its_letters():
+    latin, greek = (draw_hand(0, 7, script) for script in ("latin", "greek"))
+    for field in dataclasses.fields(latin):
+        same = getattr(latin, field.name) == getattr(greek, field.name)
+        assert same == (field.name != "letters")
+    assert set(latin.letters) & set(greek.letters) == {".", ","}
+    # Who writes ornate letters does so in both: their strokes are double.
+    ornate = [
+        [SCRIPTS[script].fonts[font] in ("scriptc", "timesi", "greekc") for font in range(5)]
+        for script in ("latin", "greek")
+    ]
+    assert ornate[0] == ornate[1]
+
+
+def test_a_script():
+    handwriting = small(script="greek")
+    latin = small()
+    assert [line.id for line in handwriting.lines] == [line.id for line in latin.lines]
+    assert handwriting.fingerprint != latin.fingerprint
+    for line in handwriting.lines:
+        assert set(line.text) <= set(SCRIPTS["greek"].keys) | {" "}
+        image = pixels(handwriting, line)
+        assert 0.01 < (image < 128).mean() < 0.3
+        assert (image[[0, -1]] == 255).all() and (image[:, [0, -1]] == 255).all()  # Nothing is cut off.
+
+
+def test_a_test_script_is_of_test_forms_alone():
+    kinds = {"all latin": {}, "all greek": {"script": "greek"}, "both": {"test_script": "greek"}}
+    readers = {name: small(forms_per_writer=3, **kind) for name, kind in kinds.items()}
+    assert len({reader.fingerprint for reader in readers.values()}) == 3
+    latin, greek, both = map(digests, readers.values())
+    parts = splits.split_by_form(readers["both"].lines)
+    for split, lines in parts.items():
+        expected = greek if split == "test" else latin
+        assert lines and all(both[line.id] == expected[line.id] for line in lines)
+    letters = {split: set("".join(line.text for line in lines)) for split, lines in parts.items()}
+    assert not letters["test"] & (letters["train"] | letters["validation"]) - set(" .,")
 
 
 @pytest.fixture
@@ -155,6 +207,8 @@ def test_fonts_that_cannot_be_used(fonts_dir, tmp_path):
         small(fonts_dir=fonts_dir, text_file=tmp_path / "text.txt")
     with pytest.raises(errors.MissingDataError, match="go together"):
         small(fonts_dir=fonts_dir)
+    with pytest.raises(ValueError, match="are of hands"):
+        small(fonts_dir=fonts_dir, text_file=tmp_path / "text.txt", script="greek")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -16,7 +17,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import SMALL_IAM, write_iam
+from conftest import SMALL_IAM, png, run_module, scribble, write_iam
 
 from iam_writer import checkpoints, errors, training
 from iam_writer.settings import AUGMENTATIONS, Settings
@@ -30,6 +31,8 @@ SETTINGS = Settings(
     forms_per_writer=3,
     lines_per_form=1,
     synthetic_seed=0,
+    script="latin",
+    test_script=None,
     fonts_dir=None,
     text_file=None,
     patch_height=32,
@@ -202,8 +205,7 @@ def test_early_stopping(settings, monkeypatch):
     of_epoch = iter([0.2, 0.5, 0.4, 0.5, 0.9])
 
     def evaluate(model, strips, classes, stride, combine, description):
-        line = next(of_epoch) if stride == settings.validation_stride else 0.0
-        return {"patch_top1": 0, "line_top1": line, "form_top1": 0, "line_cross_entropy": 1}
+        return {"patch_top1": 0, "line_top1": next(of_epoch), "form_top1": 0, "line_cross_entropy": 1}
 
     monkeypatch.setattr(training, "evaluate", evaluate)
     patient = dataclasses.replace(settings, epochs=5, early_stopping_epochs=2)
@@ -236,6 +238,62 @@ def test_several_seeds(settings):
     alone = dataclasses.replace(seeds, num_seeds=1, seed=2, workdir=str(workdir / "alone"))
     training.run(alone)
     assert same_weights(workdir / "alone/last.keras", workdir / "seed2/last.keras")
+
+
+@pytest.fixture
+def joint(settings, tmp_path):
+    """Two writers who share names with invented ones, in a folder of scans; and those."""
+    for writer, form in itertools.product(("w00", "w01"), range(3)):
+        path = tmp_path / f"scans/{writer}/f0{form}-00.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(scribble(f"{writer}{form}", 40, 300)))
+    return dataclasses.replace(
+        settings,
+        dataset="iam_writer/folder,iam_writer/synthetic",
+        manual_dir=str(tmp_path / "scans"),
+        data_dir=str(tmp_path / "tfds"),
+        deterministic=True,
+    )
+
+
+def test_two_datasets_at_once(joint, tmp_path):
+    results = training.run(joint)
+    summary = json.loads((tmp_path / "run/result.json").read_text())
+    assert summary["dataset"].startswith("iam_writer/folder/1.0.0,iam_writer/synthetic3_")
+    for split in ("validation", "test"):
+        whole, *each = (results[name] for name in (split, f"{split}.folder", f"{split}.synthetic"))
+        assert [part["lines"] for part in each] == [2, 3]
+        for name in ("line", "form", "patch"):
+            count = f"{name}{'e' * (name == 'patch')}s"
+            right = [part[f"{name}_top1"] * part[count] for part in each]
+            assert whole[f"{name}_top1"] * whole[count] == pytest.approx(sum(right))
+        assert summary[f"{split}.synthetic.line_top1"] == each[1]["line_top1"]
+        assert summary[f"{split}.line_top1"] == whole["line_top1"]
+    names = ["folder: w00", "folder: w01", "synthetic: w00", "synthetic: w01", "synthetic: w02"]
+    assert checkpoints.read_state(tmp_path / "run/best.keras")["run"]["writers"] == names
+
+    # What is stopped after an epoch and goes on ends as what is not.
+    resumed = dataclasses.replace(joint, workdir=str(tmp_path / "resumed"))
+    training.run(dataclasses.replace(resumed, epochs=1))
+    assert training.run(resumed) == results
+    assert same_weights(tmp_path / "run/last.keras", tmp_path / "resumed/last.keras")
+    turned = dataclasses.replace(resumed, dataset="iam_writer/synthetic,iam_writer/folder")
+    with pytest.raises(errors.OtherRunError, match="dataset was"):
+        training.run(turned)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_two_datasets_can_be_used(joint, tmp_path):
+    training.run(dataclasses.replace(joint, epochs=1))
+    best = tmp_path / "run/best.keras"
+    done = run_module("evaluate", f"--checkpoint={best}", f"--data_dir={joint.data_dir}")
+    assert done.returncode == 0, done.stderr
+    assert "test.folder lines" in done.stdout and "test.synthetic forms" in done.stdout
+    assert "<td>synthetic lines</td>" in (tmp_path / "run/report/report.html").read_text()
+    page = tmp_path / "scans/w01/f01-00.png"
+    done = run_module("identify", f"--checkpoint={best}", "--json", page)
+    found = {entry["writer"] for entry in json.loads(done.stdout)["top5"]}
+    assert found == set(checkpoints.read_state(best)["run"]["writers"])
 
 
 def test_a_loss_that_is_no_number_is_an_error_and_is_not_saved(settings):
@@ -385,9 +443,17 @@ def test_full_disk(settings, monkeypatch, capsys):
         ("--learning_rate=-1", "non-negative"),
         ("--epochs=some", "invalid literal"),
         ("--model=transformer", "should be one of <article|half_deepwriter|deepwriter|compact>"),
-        ("--dataset=iam_writer/top51", "should be one of"),
+        ("--dataset=iam_writer/top50,iam_writer/top51", "should be one of"),
+        ("--dataset=iam_writer/top50,iam_writer/writers301", "the same writers under two names"),
+        (
+            ["--dataset=iam_writer/top50,iam_writer/folder", "--manual_dir=a,b,c"],
+            "names 3 folders, and 2 datasets are read from files: top50, folder",
+        ),
         ("--profile_steps=30,20", "must be two steps"),
         ("--fonts_dir=.", "go together"),
+        (["--script=greek", "--fonts_dir=.", "--text_file=x"], "are of invented hands"),
+        ("--test_script=latin", "--test_script must be another than --script"),
+        (["--dataset=iam_writer/top50", "--test_script=greek"], "needs --dataset=iam_writer/synthetic"),
         ("--model=deepwriter", "--model=deepwriter needs an even --patch_width"),
         ("--augment=scale,blur", "must be of thickness, scale"),
         ("--patch_height=31", "31 is not integer >= 32"),
