@@ -482,6 +482,18 @@ def test_a_wrong_flag_is_told_before_tensorflow_is_loaded(flag, message):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("program", ["train", "ablate"])
+def test_help_fits_a_tall_screen_and_shows_an_example(program):
+    """Flags of finer points are in --helpfull only."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"iam_writer.{program}", "--help"], capture_output=True, text=True, timeout=60
+    )
+    assert len(done.stdout.splitlines()) <= 80
+    assert f"python -m iam_writer.{program} --flagfile=" in done.stdout
+    assert "Exit status: 0" in done.stdout
+    assert "--label_smoothing" not in done.stdout
+
+
 def test_every_flagfile_is_valid():
     from absl import flags
 
