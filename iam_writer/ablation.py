@@ -37,7 +37,7 @@ _HEAD = """\
 {protocol} Accuracies are top-1 in per cent, {seeds}; the best epoch was chosen by validation lines.
 
 Every row is the first one with those flags changed that it names. A run has as many patches as its recipe was measured
-to train in {minutes:g} minutes, on {machine}, and "minutes" are what that came to, validation left out. Rows without
+to train in {minutes:g} min, on {machine}, and "minutes" are what that came to, validation left out. Rows without
 minutes are no runs of their own: the networks of the first row scan their lines in another way.
 
 """

@@ -88,7 +88,7 @@ def machine(result: dict) -> str:
 
 def command(row: Sequence[dict]) -> str:
     """What repeats a run, but for the places where its files lay; of an absolute --flagfile the name alone."""
-    hidden = ("data_dir", "workdir") if len(row) == 1 else ("data_dir", "workdir", "seed")
+    hidden = {"data_dir", "workdir", "table"} | ({"seed"} if len(row) > 1 else set())
     words = row[0].get("command", [])
     if "-m" not in words:
         return UNKNOWN

@@ -116,7 +116,7 @@ def test_the_page():
         "# Same minutes of training: iam_writer/top50\n",
         "`python -m iam_writer.ablate --flagfile=x.flags`",
         "over seeds 0, 1, 2;",
-        "in 2 minutes, on 2 cores, ",
+        "in 2 min, on 2 cores, ",
     ):
         assert part in page
     table = [line for line in page.splitlines() if line.startswith("| ")][2:]
