@@ -43,9 +43,9 @@ def test_deepwriter_cannot_halve_an_odd_width():
 
 
 def test_compact_has_weights_for_any_patch():
-    convolutions = [25 * 48, 48 * 9 * 96, 96 * 9 * 96, 96 * 9 * 192, 192 * 9 * 192]
-    dense = [192 * 256, 256 * 50 + 50]
-    normalized = 4 * (48 + 96 + 96 + 192 + 192 + 256)
+    convolutions = [25 * 32, 32 * 9 * 64, 64 * 9 * 64, 64 * 9 * 128, 128 * 9 * 128]
+    dense = [128 * 256, 256 * 50 + 50]
+    normalized = 4 * (32 + 64 + 64 + 128 + 128 + 256)
     small, large = (models.compact(50, height, width) for height, width in ((113, 113), (64, 226)))
     assert small.count_params() == sum(convolutions) + sum(dense) + normalized
     assert [v.shape for v in large.weights] == [v.shape for v in small.weights]
