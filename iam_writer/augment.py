@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from iam_writer.settings import AUGMENTATIONS
@@ -16,6 +17,8 @@ MAX_SHIFT = 0.06
 """Share of the height by which the writing goes up or down. Left and right is what a random patch has done already."""
 MAX_THICKNESS = 0.7
 """How far to go from the patch to the one with strokes a pixel thicker, or thinner, on each side."""
+BLUR = 2.0
+"""Pixels: standard deviation of what a patch is blended with."""
 MIN_GAIN, MAX_GAIN = 0.6, 1.1
 MAX_CURVE = 0.4
 """How much the middle grays are darkened or lightened, black and paper staying as they are."""
@@ -56,7 +59,7 @@ class Augment(layers.Layer):
             return ink
         if set(self.names) & set(AFFINE):
             ink = self._moved(ink)
-        for name in ("thickness", "contrast", "noise", "erase"):
+        for name in ("blur", "thickness", "contrast", "noise", "erase"):
             if name in self.names:
                 ink = getattr(self, f"_{name}")(ink)
         return ink
@@ -103,6 +106,22 @@ class Augment(layers.Layer):
             data_format="channels_last",
         )
 
+    def _blur(self, ink):
+        """Out of focus, and then divided into black and white, as lines are that are read: small gaps fill, edges round.
+
+        What a scanner leaves gray is a matter of `two_tones`; here only what that makes of it.
+        """
+        (amount,) = self._draw(ink, (0, 1))
+        amount = amount[:, None, None, None]
+        # Two products of matrices: a convolution of one channel is several times slower on a CPU.
+        across, down = (_gaussian(size) for size in ink.shape[1:3])
+        blurred = ops.matmul(across, ops.matmul(ink[..., 0], down.T))[..., None]
+        blended = ink + amount * (blurred - ink)
+        half = 0.5 * ops.max(blended, axis=(1, 2), keepdims=True)
+        # Edges as steep as they were.
+        steepness = 1 + (2 * BLUR - 1) * amount
+        return ops.clip(half + steepness * (blended - half), 0, 2 * half)
+
     def _thickness(self, ink):
         """Grey dilation or erosion by 3 × 3 pixels. The erosion of ink is the dilation of its negative: one pass."""
         (amount,) = self._draw(ink, (-MAX_THICKNESS, MAX_THICKNESS))
@@ -143,3 +162,10 @@ class Augment(layers.Layer):
             inside.append(ops.logical_and(from_start >= 0, from_start < length[:, None]))
         across, down = inside
         return ops.where(ops.logical_and(across[:, :, None], down[:, None, :])[..., None], 0.0, ink)
+
+
+def _gaussian(size: int) -> np.ndarray:
+    """float32 `[size, size]`: the matrix that blurs a vector by BLUR; beyond its ends there is nothing to blend in."""
+    distance = np.arange(size)[:, None] - np.arange(size)
+    weights = np.exp(-((distance / BLUR) ** 2) / 2)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

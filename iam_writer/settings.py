@@ -5,7 +5,7 @@ import dataclasses
 from iam_writer.errors import FlagError, OtherRunError
 
 MODELS = ("article", "half_deepwriter", "deepwriter", "compact")
-AUGMENTATIONS = ("thickness", "scale", "shear", "rotation", "shift", "contrast", "erase", "noise")
+AUGMENTATIONS = ("thickness", "scale", "shear", "rotation", "shift", "blur", "contrast", "erase", "noise")
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 SCHEDULES = ("constant", "cosine")
 GATHERS = ("host", "device")

@@ -119,6 +119,23 @@ def test_thickness_is_a_blend_with_the_dilation_or_the_erosion():
         assert np.allclose(patch, ink[0] + amount * ((dilated if is_thicker else eroded) - ink[0]), atol=1e-6)
 
 
+def test_blur_rounds_edges_and_loses_hairlines_but_keeps_black_black():
+    ink = np.zeros((64, 60, 50), np.float32)
+    ink[:, 10:30, 10:40] = 1  # A block,
+    ink[:, 40, 10:40] = 1  # a hairline,
+    ink[:, 5, 45] = 1  # a dot.
+    now = changed(ink, "blur")
+    assert now.min() == 0 and np.allclose(now.max(axis=(1, 2)), 1)
+    assert (now[:, 15:25, 15:35] > 0.99).all()
+    # The middle of an edge stays where it is: between columns 9 and 10.
+    assert np.allclose(now[:, 9, 25] + now[:, 10, 25], 1, atol=0.02)
+    corner, edge, hairline, dot = now[:, 10, 10], now[:, 10, 25], now[:, 40, 25], now[:, 5, 45]
+    assert edge.min() > 0.85
+    # Each by its own amount: some are as sharp as before, some have lost corners and what is thin.
+    for fine in (corner, hairline, dot):
+        assert fine.min() < 0.1 and fine.max() > 0.9
+
+
 def test_contrast_keeps_the_order_of_grays():
     grays = np.repeat(np.linspace(0, 1, 12).reshape(1, 4, 3), 64, axis=0)
     now = changed(grays, "contrast").reshape(64, 12)
@@ -154,8 +171,8 @@ def test_noise_is_small_and_of_no_bias():
 
 
 def test_an_unknown_name_is_told():
-    with pytest.raises(ValueError, match=r"Unknown augmentations \['blur'\]; there are thickness"):
-        Augment(["blur"])
+    with pytest.raises(ValueError, match=r"Unknown augmentations \['mirror'\]; there are thickness"):
+        Augment(["mirror"])
 
 
 def test_a_saved_model_has_its_augmentation(tmp_path):
