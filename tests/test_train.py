@@ -455,7 +455,7 @@ def test_full_disk(settings, monkeypatch, capsys):
         ("--test_script=latin", "--test_script must be another than --script"),
         (["--dataset=iam_writer/top50", "--test_script=greek"], "needs --dataset=iam_writer/synthetic"),
         ("--model=deepwriter", "--model=deepwriter needs an even --patch_width"),
-        ("--augment=scale,blur", "must be of thickness, scale"),
+        ("--augment=scale,mirror", "must be of thickness, scale"),
         ("--patch_height=31", "31 is not integer >= 32"),
         (
             ["--gather=device", "--strategy=mirrored"],
