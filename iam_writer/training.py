@@ -30,7 +30,7 @@ from iam_writer.provenance import provenance
 from iam_writer.settings import Settings, check_same_run
 from pipelines.data_service import service_patches
 from pipelines.patch_order import number_of_positions
-from pipelines.patches import gather_columns, iterate, patches, start_columns
+from pipelines.patches import ahead, gather_columns, iterate, patches, start_columns
 from pipelines.progress import progress_bar
 from pipelines.strips import Strips
 from pipelines.windows import windows
@@ -519,7 +519,9 @@ class Trainer:
             batches = iter(dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2)))
         else:
             batches = iterate(dataset)
-        return gathered(batches, strips, settings.patch_width) if settings.gather == "device" else batches
+        if settings.gather == "device":
+            batches = gathered(batches, strips, settings.patch_width)
+        return ahead(batches)
 
     def _next_save(self) -> float:
         return time.monotonic() + 60 * self.settings.checkpoint_minutes

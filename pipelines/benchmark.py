@@ -268,7 +268,7 @@ def train(corpus: Corpus, network: str, batch_size: int, rounds: int, seconds: f
     import keras
     import tensorflow as tf
 
-    from pipelines.patches import iterate, patches
+    from pipelines.patches import ahead, iterate, patches
 
     module, _, function = network.partition(":")
     classes = int(corpus.strips.labels.max()) + 1
@@ -278,7 +278,7 @@ def train(corpus: Corpus, network: str, batch_size: int, rounds: int, seconds: f
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
     )
-    batches = iterate(patches(corpus.strips, patch_width=corpus.width, batch_size=batch_size, seed=0))
+    batches = ahead(iterate(patches(corpus.strips, patch_width=corpus.width, batch_size=batch_size, seed=0)))
     repeated = next(batches)
     waits: list[float] = []
 

@@ -1,12 +1,13 @@
 """pipelines/patches.py: the exact patches that come out, whatever the number of threads and wherever one begins."""
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
 
 from pipelines.patch_order import patch_order
-from pipelines.patches import gather_columns, patches, start_columns
+from pipelines.patches import ahead, gather_columns, iterate, patches, start_columns
 
 
 def first_batches(strips, count, **changes):
@@ -101,3 +102,39 @@ def test_batches_have_one_static_shape(strips):
     images, labels = patches(strips, patch_width=3, batch_size=4, seed=0).element_spec
     assert images.shape.as_list() == [4, 3, 4]
     assert labels.shape.as_list() == [4]
+
+
+def test_ahead_and_iterate_give_the_same_batches(strips):
+    batches = ahead(iterate(patches(strips, patch_width=3, batch_size=4, seed=0)))
+    assert same(list(itertools.islice(batches, 20)), first_batches(strips, 20))
+
+
+def test_ahead_makes_the_next_batch_while_one_is_in_use():
+    made = [threading.Event() for _ in range(4)]
+
+    def make():
+        for number, event in enumerate(made):
+            event.set()
+            yield number
+
+    batches = ahead(make())
+    for number in range(3):
+        assert next(batches) == number
+        assert made[number + 1].wait(timeout=10)
+
+
+def test_ahead_tells_what_went_wrong_and_leaves_no_thread_behind():
+    def make():
+        yield 1
+        raise OSError("the disk is gone")
+
+    before = set(threading.enumerate())
+    broken, closed = ahead(make()), ahead(itertools.count())
+    assert next(broken) == 1 and next(closed) == 0
+    threads = set(threading.enumerate()) - before
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(broken)
+    closed.close()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert len(threads) == 2 and not any(thread.is_alive() for thread in threads)
