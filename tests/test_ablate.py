@@ -190,10 +190,14 @@ def test_a_row_has_nothing_of_the_row_before(monkeypatch):
         ("--scan=model=compact", "--scan can change window_stride and combine only"),
         ("--train_minutes=0", "must be more than 0"),
         ("5", "Unknown argument"),
+        (
+            ["--dataset=iam_writer/top50,iam_writer/folder", "--manual_dir=a,b,c"],
+            "--manual_dir names 3 folders",
+        ),
     ],
 )
 def test_a_wrong_flag_is_told_before_tensorflow_is_loaded(flag, message):
-    done = run_without_tensorflow("ablate", flag)
+    done = run_without_tensorflow("ablate", *([flag] if isinstance(flag, str) else flag))
     assert done.returncode == 1
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

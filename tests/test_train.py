@@ -17,7 +17,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import SMALL_IAM, png, run_module, scribble, write_iam
+from conftest import SMALL_IAM, png, run_module, run_without_tensorflow, scribble, write_iam
 
 from iam_writer import checkpoints, errors, training
 from iam_writer.settings import AUGMENTATIONS, Settings
@@ -466,16 +466,7 @@ def test_full_disk(settings, monkeypatch, capsys):
     ],
 )
 def test_a_wrong_flag_is_told_before_tensorflow_is_loaded(flag, message):
-    code = (
-        "import runpy, sys\n"
-        "class NoTensorFlow:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        assert name != 'tensorflow', 'TensorFlow was imported'\n"
-        "sys.meta_path.insert(0, NoTensorFlow())\n"
-        "runpy.run_module('iam_writer.train', run_name='__main__')"
-    )
-    flag = [flag] if isinstance(flag, str) else flag
-    done = subprocess.run([sys.executable, "-c", code, *flag], capture_output=True, text=True, timeout=60)
+    done = run_without_tensorflow("train", *([flag] if isinstance(flag, str) else flag))
     said = done.stdout + done.stderr
     assert done.returncode == 1
     assert message in said
