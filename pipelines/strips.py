@@ -35,6 +35,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow.core.framework import attr_value_pb2
 
+from pipelines.cores import usable_cores
 from pipelines.progress import progress_bar
 from pipelines.two_tones import two_tones
 
@@ -416,7 +417,7 @@ def _write_columns(
 def _lay_in_parallel(examples: Iterable[Example], meta: dict) -> Iterator[tuple[Example, np.ndarray]]:
     """In order, on all cores (Pillow lets go of the interpreter's lock), with a bounded number of images under way."""
     examples = iter(examples)
-    cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))
+    cores = usable_cores()
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
 
         def submit(example):
