@@ -54,6 +54,7 @@ def rows_from_flags() -> tuple[dict[str, Settings], dict[str, Settings]]:
 
     Raises:
       app.UsageError: a flag in them is wrong, must not be changed there, or is as before.
+      FlagError: see `train.settings_from_flags`.
     """
     base = train.settings_from_flags()
     rows, scans = {"": base}, {}
@@ -87,7 +88,8 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
     minutes, table = flags.FLAGS.train_minutes, pathlib.Path(os.path.expanduser(flags.FLAGS.table))
-    rows, scans = rows_from_flags()
+    with programs.plain_endings():
+        rows, scans = rows_from_flags()
     programs.set_up_logging()
     from iam_writer import ablation  # TensorFlow takes seconds to load; a wrong flag is told before.
 

@@ -10,11 +10,11 @@ Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the mess
 
 import importlib.util
 import os
-import sys
 
 from absl import app, flags
 
 from iam_writer import data_flags, programs
+from iam_writer.errors import MissingDataError
 
 flags.adopt_module_key_flags(data_flags)
 flags.DEFINE_enum(
@@ -27,22 +27,21 @@ flags.DEFINE_string("workdir", "runs/svm", "Where the result goes.")
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
-    if not all(importlib.util.find_spec(name) for name in ("sklearn",)):
-        sys.exit("scikit-learn is needed: pip install '.[baseline]'")
-    programs.set_up_logging()
+    names = "dataset manual_dir data_dir max_bad_images processes workdir".split()
+    values = {name: flags.FLAGS[name].value for name in names}
+    for name in ("manual_dir", "data_dir", "workdir"):
+        values[name] = values[name] and os.path.expanduser(values[name])
+    programs.run(lambda: _baseline(values))
+
+
+def _baseline(values: dict) -> int:
+    if importlib.util.find_spec("sklearn") is None:
+        raise MissingDataError("The baseline needs scikit-learn: pip install 'iam_writer[baseline]'.")
     from iam_writer import scoring, svm  # TensorFlow takes seconds to load; a wrong flag is told before.
 
-    names = ("manual_dir", "data_dir", "workdir")
-    paths = {name: flags.FLAGS[name].value and os.path.expanduser(flags.FLAGS[name].value) for name in names}
-    with programs.plain_endings():
-        results = svm.run(
-            **paths,
-            dataset=flags.FLAGS.dataset,
-            max_bad_images=flags.FLAGS.max_bad_images,
-            processes=flags.FLAGS.processes,
-        )
-    print(scoring.table(results))
-    print(f"\nIn {paths['workdir']}: result.json")
+    print(scoring.table(svm.run(**values)))
+    print(f"\nIn {values['workdir']}: result.json")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Checkpoints: a Keras file with one more member, which says what run it is and how far it has come.
 
 One file, written beside and renamed, holds the weights, the optimizer's and the random generators' state and the
-step, so that they can never disagree. `keras.saving.load_model` opens it like any other. At the end of a run the best
-one also gets its calibration. What reads no weights does not load TensorFlow.
+step, so that they can never disagree. `keras.saving.load_model` opens it like any other, once `models` is imported, which
+registers our layers. At the end of a run the best one also gets its calibration. What reads no weights does not load TensorFlow.
 """
 
 import json

@@ -22,9 +22,9 @@ from iam_writer.files import write_beside
 flags.DEFINE_string(
     "dataset", None, "Its config, such as top50 or synthetic, with or without iam_writer/.", required=True
 )
-flags.DEFINE_string("data_dir", None, "Where TFDS keeps it. Default: ~/tensorflow_datasets.")
+flags.DEFINE_string("data_dir", None, "Where TFDS keeps datasets. Default: ~/tensorflow_datasets.")
 flags.DEFINE_integer("rows", 8, "Writers.", 1)
-flags.DEFINE_integer("columns", 10, "Patches of each.", 1)
+flags.DEFINE_integer("columns", 10, "Patches of each writer.", 1)
 flags.DEFINE_integer("patch_height", 113, "Height of a patch.", 16)
 flags.DEFINE_integer("patch_width", 113, "Width of a patch.", 16)
 flags.DEFINE_integer("seed", 0, "Another seed, other patches.", 0)

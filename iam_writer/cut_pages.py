@@ -17,6 +17,7 @@ from PIL import Image
 from iam_writer import pages
 from iam_writer.errors import BadImageError
 from iam_writer.files import write_beside
+from pipelines.cores import usable_cores
 from pipelines.progress import progress_bar
 
 
@@ -52,7 +53,7 @@ def cut(paths: Sequence[str], folder: pathlib.Path) -> dict[str, CutPage]:
         return {}
     folder.mkdir(parents=True, exist_ok=True)
     # Two programs that read the same scans wait for each other.
-    with filelock.FileLock(folder / ".lock"), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with filelock.FileLock(folder / ".lock"), concurrent.futures.ThreadPoolExecutor(usable_cores()) as pool:
         found = pool.map(functools.partial(_cut, folder=folder), paths)
         progress = progress_bar(found, total=len(paths), desc="finding lines", unit=" scans", leave=False)
         return {path: page for path, page in zip(paths, progress, strict=True) if page is not None}

@@ -18,6 +18,9 @@ from pipelines.strips import Example, Strips, examples_of_split, open_or_build, 
 Builders = Mapping[str, tfds.core.DatasetBuilder]
 """Config, such as 'top50', → prepared dataset."""
 
+_FEATURES = {"label": "writer", "id": "id", "group": "form"}
+"""What our datasets call what strips need to know."""
+
 SEPARATOR = ": "
 """Between a dataset's config, where there are several, and the name of a writer or a form."""
 
@@ -81,9 +84,7 @@ def line_strips(builder: tfds.core.DatasetBuilder, split: str, height: int, widt
 
     Black on white, so that a network knows hands, not scanners: see `robustness.py` for what that is worth.
     """
-    return strips_of_split(
-        builder, split, height=height, min_width=width, black_on_white=True, label="writer", group="form"
-    )
+    return strips_of_split(builder, split, height=height, min_width=width, black_on_white=True, **_FEATURES)
 
 
 def joint_strips(builders: Builders, split: str, height: int, width: int) -> Strips:
@@ -112,7 +113,7 @@ def line_examples(builders: Builders, split: str) -> Iterator[Example]:
     """The lines of a split of one dataset or several, one after the other; writers and forms of several are told apart."""
     writers_before = 0
     for config, builder in builders.items():
-        for example in examples_of_split(builder, split, label="writer", group="form"):
+        for example in examples_of_split(builder, split, **_FEATURES):
             if len(builders) == 1:
                 yield example
                 continue

@@ -37,7 +37,7 @@ class EmptySplitError(InputError):
 
 
 class OtherRunError(InputError):
-    """A workdir holds another run's checkpoint: other model, classes or patch size."""
+    """A checkpoint is another run's: its settings or the files that it was trained on differ."""
 
 
 class CheckpointError(InputError):
@@ -65,4 +65,4 @@ class ServiceError(InputError):
 
 
 class FlagError(InputError):
-    """A flag does not fit what this machine has."""
+    """A flag does not fit another one, or what this machine has."""

@@ -109,7 +109,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Register, free of charge for research, at https://fki.tic.heia-fr.ch/databases/iam-handwriting-database, "
-        "and download ascii.tgz and sentences.tgz into manual_dir. They may stay packed."
+        "and download ascii.tgz and sentences.tgz (lines.tgz for configs of that name) into manual_dir. They may stay packed. "
+        "Of the config folder, manual_dir is a folder of your own: in it one a writer, with scans of pages or lines."
     )
     BUILDER_CONFIGS: ClassVar = [
         *_iam_configs("sentences", ""),

@@ -17,7 +17,6 @@ import sys
 from absl import app, flags
 
 from iam_writer import inputs, programs
-from iam_writer.verdict import Verdict
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
 flags.DEFINE_bool("json", False, "Print an object a file, a line each: file, writer, probability, top5 …")
@@ -58,26 +57,30 @@ def _identify(
         programs.check_folder(explain)
     calibration = inputs.open_calibration(checkpoint)
     enrolled = inputs.open_gallery(gallery, checkpoint) if gallery else None
-    found = inputs.read_pages(paths)
-    pages = inputs.written(found)
-    verdicts: list[Verdict] = []
-    if pages:
-        from iam_writer import recognizer  # TensorFlow takes seconds to load; what is wrong is told before.
+    network, failed, unknown = None, False, False
+    for path in dict.fromkeys(paths):
+        # One at a time: a page takes 10 MB or more, and there may be thousands.
+        pages = inputs.written(inputs.read_pages([path]))
+        if not pages:
+            failed = True
+            continue
+        if network is None:
+            from iam_writer import recognizer  # TensorFlow takes seconds to load.
 
-        network = recognizer.Recognizer(checkpoint, calibration)
-        for path, page in pages.items():
-            scan = network.scan(network.lay(page))
-            verdict = network.verdict(path, page, scan, enrolled)
-            verdicts.append(verdict)
-            print(json.dumps(verdict.as_json()) if as_json else verdict.as_text(), flush=True)
-            if explain:
-                from iam_writer import explanation
+            network = recognizer.Recognizer(checkpoint, calibration)
+        page = pages[path]
+        scan = network.scan(network.lay(page))
+        verdict = network.verdict(path, page, scan, enrolled)
+        unknown |= verdict.writer is None
+        print(json.dumps(verdict.as_json()) if as_json else verdict.as_text(), flush=True)
+        if explain:
+            from iam_writer import explanation
 
-                note = explanation.draw(explain, network, page, scan, verdict, data_dir)
-                print(f"{explain} shows why. {note}", file=sys.stderr)
-    if len(pages) < len(found):
+            note = explanation.draw(explain, network, page, scan, verdict, data_dir)
+            print(f"{explain} shows why. {note}", file=sys.stderr)
+    if failed:
         return 1
-    return 0 if all(verdict.writer is not None for verdict in verdicts) else 2
+    return 2 if unknown else 0
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ def article(classes: int, height: int, width: int, augment: Sequence[str] = ()) 
 def half_deepwriter(classes: int, height: int, width: int, augment: Sequence[str] = ()) -> keras.Model:
     """Half DeepWriter (Xing & Qiao 2016, arXiv 1606.06472, its section of that name).
 
-    It has 13.9 M parameters for patches of 113 × 113. The paper does not state the padding. Here convolutions have `same` and pooling `valid`; with `valid`
-    throughout it would be 5.5 M.
+    It has 13.9 M parameters for patches of 113 × 113. The paper does not state the padding. Here convolutions have `same`
+    and pooling `valid`; with `valid` throughout it would be 5.5 M.
     """
     patches = keras.Input((width, height), dtype="uint8", name="patches")
     x = _ink(patches, augment)

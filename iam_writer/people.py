@@ -194,7 +194,8 @@ def ask(network: Recognizer, form: Form, **condition) -> tuple[Asked, Scan | Non
 def shares(asked: Sequence[Asked]) -> dict[str, float]:
     """How many pages, and which share is `named_first`, `accepted` and `accepted_without_warning`.
 
-    Each with a 95 % interval, `named_first_low` and so on, see `scoring.wilson`; and how many `lines`, `lines_found`.
+    Each with a 95 % interval, `named_first_low` and so on, see `scoring.wilson`, as if pages were independent, though a writer
+    may have several; and how many `lines`, `lines_found`.
     """
     found = {"pages": len(asked)}
     for name in ("named_first", "accepted", "accepted_without_warning"):

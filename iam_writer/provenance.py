@@ -1,7 +1,6 @@
 """Where a result comes from: the command, the versions of what computed it, and the machine."""
 
 import importlib.metadata
-import os
 import pathlib
 import platform
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Iterable
 import keras
 
 from iam_writer.devices import gpus
+from pipelines.cores import usable_cores
 
 
 def provenance(packages: Iterable[str] = ()) -> dict[str, object]:
@@ -19,8 +19,8 @@ def provenance(packages: Iterable[str] = ()) -> dict[str, object]:
       packages: beyond those that every program uses.
 
     Returns:
-      `command`, the words of the command line; `backend`, Keras'; `versions.<package>`; `machine.cores`, `machine.cpu`, a name or null;
-      `machine.gpus`, their number; `machine.gpu`, the first one's name or null.
+      `command`, the words of the command line; `backend`, Keras'; `versions.<package>`; `machine.cores`, how many may be
+      used; `machine.cpu`, a name or null; `machine.gpus`, their number; `machine.gpu`, the first one's name or null.
     """
     found: dict[str, object] = {"command": sys.orig_argv, "backend": keras.backend.backend()}
     if keras.backend.backend() == "jax":
@@ -30,7 +30,7 @@ def provenance(packages: Iterable[str] = ()) -> dict[str, object]:
     found_gpus = gpus()
     return found | {
         "versions.python": platform.python_version(),
-        "machine.cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "machine.cores": usable_cores(),
         "machine.cpu": _cpu(),
         "machine.gpus": len(found_gpus),
         "machine.gpu": found_gpus[0].name if found_gpus else None,

@@ -28,7 +28,7 @@ CONFUSED = 8
 WRONGEST = 12
 """Lines that are shown."""
 
-INK, GOOD, BAD, FAINT = "#1f2933", "#2a7f62", "#b4432e", "#9aa5b1"
+INK, GOOD, FAINT = "#1f2933", "#2a7f62", "#9aa5b1"
 
 WIDTH = 5
 """Inches, of each figure. So narrow that its letters can still be read on a telephone."""
@@ -164,11 +164,9 @@ def _accuracies(evaluation: Evaluation) -> str:
         count = result[plural]
         cells = [f"{count:,}"]
         for kind in ("top1", "top5"):
-            share = result[f"{level}_{kind}"]
-            low, high = scoring.wilson(share * count, count)
-            # Neighbouring windows show the same ink: they are no independent trials.
-            interval = "" if level == "patch" else f" <small>({100 * low:.0f}–{high:.0%})</small>"
-            cells.append(f"{share:.1%}{interval}")
+            low, high = (result.get(f"{level}_{kind}_{end}") for end in ("low", "high"))
+            interval = "" if low is None else f" <small>({100 * low:.0f}–{high:.0%})</small>"
+            cells.append(f"{result[f'{level}_{kind}']:.1%}{interval}")
         cells.append(f"{result[f'{level}_macro_top1']:.1%}")
         rows.append(
             f"<tr><td>{f'{part} {plural}'.lstrip()}</td>"
@@ -179,8 +177,8 @@ def _accuracies(evaluation: Evaluation) -> str:
     return (
         '<div class="wide"><table><tr><th></th><th>number</th><th>top-1</th><th>top-5</th><th>mean over writers</th></tr>\n'
         + "\n".join(rows)
-        + "</table></div>\n<p>In brackets: 95 % intervals (Wilson), as if lines were independent. Expected calibration error: "
-        f"lines {found['line_calibration_error']:.1%}, forms {found['form_calibration_error']:.1%}. Of the known writers' "
+        + "</table></div>\n<p>In brackets: 95 % intervals, for lines by drawing whole forms, for forms by Wilson's score. "
+        f"Expected calibration error: lines {found['line_calibration_error']:.1%}, forms {found['form_calibration_error']:.1%}. Of the known writers' "
         f"forms {found['form_accepted']:.1%} are accepted as such, {1 - calibrations.FALSE_REJECTION:.0%} being aimed at.</p>"
     )
 

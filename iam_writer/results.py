@@ -9,6 +9,7 @@ Exit status: 0 done; 1 a file is none of ours, and the message says which.
 """
 
 import json
+import os
 import pathlib
 import sys
 from collections.abc import Iterable, Sequence
@@ -93,8 +94,8 @@ def _table(runs: Sequence[dict]) -> str:
     return tables.markdown(table)
 
 
-def read(paths: Iterable[str]) -> list[dict]:
-    """The files' contents.
+def read(paths: Iterable[str | os.PathLike]) -> list[dict]:
+    """The files' contents; of one with means over seeds, those of the seeds' own files, which lie beside it.
 
     Raises:
       MissingDataError: one is not there, or no JSON object.
@@ -107,7 +108,12 @@ def read(paths: Iterable[str]) -> list[dict]:
             raise MissingDataError(f"{path} cannot be read: {error}") from error
         if not isinstance(result, dict) or "config" not in result:
             raise MissingDataError(f"{path} is no result.json of a run")
-        results.append(result)
+        config = result["config"]
+        if config.get("num_seeds", 1) == 1:
+            results.append(result)
+        else:
+            seeds = range(config["seed"], config["seed"] + config["num_seeds"])
+            results += read(pathlib.Path(path).with_name(f"seed{seed}") / "result.json" for seed in seeds)
     return results
 
 
@@ -115,7 +121,7 @@ def main(argv: list[str]) -> None:
     if len(argv) < 2:
         raise app.UsageError("Pass the result.json of one run or more.")
     with programs.plain_endings():
-        output = pathlib.Path(flags.FLAGS.output)
+        output = pathlib.Path(os.path.expanduser(flags.FLAGS.output))
         output.parent.mkdir(parents=True, exist_ok=True)
         write_beside(output, report(read(argv[1:])))
     print(f"Wrote {output} from {len(argv) - 1} results.", file=sys.stderr)

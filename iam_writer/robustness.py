@@ -3,7 +3,8 @@ r"""How well does a network do on scans that look different from those it was tr
   python -m iam_writer.robustness --checkpoint=runs/top50/best.keras --manual_dir=~/iam
 
 Scans the lines of a split clean and under each of `corruptions.py`, and prints the share of patches, lines and forms
-whose writer is named first. --other_scans compares with other images of the same lines.
+whose writer is named first. The dataset is the one that the network was trained on, built from --manual_dir if it is
+not there. --other_scans compares with other images of the same lines.
 
 Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
 """
@@ -12,7 +13,7 @@ import os
 
 from absl import app, flags
 
-from iam_writer import data_flags, programs
+from iam_writer import data_flags, inputs, programs
 from iam_writer.settings import COMBINATIONS
 
 flags.adopt_module_key_flags(data_flags)
@@ -33,20 +34,22 @@ flags.DEFINE_string("output", None, "A JSON file to write all figures to.")
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
-    programs.set_up_logging()
-    from iam_writer import scans  # TensorFlow takes seconds to load; a wrong flag is told before.
+    paths = "checkpoint manual_dir data_dir other_scans output".split()
+    names = [*paths, "max_bad_images", "split", "window_stride", "combine"]
+    values = {name: flags.FLAGS[name].value for name in names}
+    for name in paths:
+        values[name] = values[name] and os.path.expanduser(values[name])
+    programs.run(lambda: _robustness(values))
 
-    names = ("checkpoint", "manual_dir", "data_dir", "other_scans", "output")
-    paths = {name: flags.FLAGS[name].value and os.path.expanduser(flags.FLAGS[name].value) for name in names}
-    with programs.plain_endings():
-        report = scans.run(
-            **paths,
-            max_bad_images=flags.FLAGS.max_bad_images,
-            split=flags.FLAGS.split,
-            window_stride=flags.FLAGS.window_stride,
-            combine=flags.FLAGS.combine,
-        )
-    print(scans.table(report))
+
+def _robustness(values: dict) -> int:
+    if values["output"]:
+        programs.check_folder(values["output"])
+    inputs.check_checkpoint(values["checkpoint"])
+    from iam_writer import scans  # TensorFlow takes seconds to load; what is wrong is told before.
+
+    print(scans.table(scans.run(**values)))
+    return 0
 
 
 if __name__ == "__main__":

@@ -11,10 +11,9 @@ import keras
 import numpy as np
 from PIL import Image
 
-from iam_writer import checkpoints, images
+from iam_writer import checkpoints, datasets, images, inputs
 from iam_writer.corruptions import CORRUPTIONS, corrupted
-from iam_writer.datasets import line_examples, writers
-from iam_writer.errors import CheckpointError, MissingDataError, OtherRunError
+from iam_writer.errors import MissingDataError, OtherRunError
 from iam_writer.files import write_beside
 from iam_writer.iam_writer_dataset_builder import prepare
 from iam_writer.models import MODELS  # noqa: F401  Registers the layers that checkpoints name.
@@ -48,20 +47,23 @@ def run(
       InputError: of the kinds in `errors`.
       OSError: something cannot be written.
     """
+    inputs.check_checkpoint(checkpoint)
     path = pathlib.Path(checkpoint)
+    trained = checkpoints.read_state(path)["run"]
     try:
-        trained = checkpoints.read_state(path)["run"]
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{error}. Pass best.keras of a run as --checkpoint.") from error
-    builders = {
-        config: prepare(config, data_dir=data_dir, manual_dir=folder, max_bad_images=max_bad_images)
-        for config, folder in datasets_of(trained["dataset"], manual_dir).items()
-    }
-    full_names = ",".join(builder.info.full_name for builder in builders.values())
-    if writers(builders) != trained["writers"]:
+        builders = datasets.builders(trained, data_dir)
+    except MissingDataError:
+        builders = {
+            config: prepare(config, data_dir=data_dir, manual_dir=folder, max_bad_images=max_bad_images)
+            for config, folder in datasets_of(trained["dataset"], manual_dir).items()
+        }
+    infos = [builder.info for builder in builders.values()]
+    full_names = ",".join(info.full_name for info in infos)
+    # Of other files, lines that are held out now may have been trained on.
+    if ",".join(info.metadata["fingerprint"] for info in infos) != trained["fingerprint"]:
         raise OtherRunError(
-            f"{checkpoint} was trained on other writers than {full_names} now has. Pass the --data_dir "
-            "and --manual_dir that it was trained with."
+            f"{checkpoint} was trained on other files than {full_names} is made from. Pass the --data_dir and "
+            "--manual_dir that it was trained with."
         )
     model = keras.saving.load_model(path, compile=False)
     _, width, height = model.input_shape
@@ -79,7 +81,7 @@ def run(
             return evaluate(model, strips, len(trained["writers"]), window_stride, combine, name)
 
     def lines(part: str) -> Iterator[Example]:
-        return line_examples(builders, part)
+        return datasets.line_examples(builders, part)
 
     report = {
         "checkpoint": checkpoint,

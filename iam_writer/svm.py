@@ -20,6 +20,7 @@ from iam_writer import hand_made_features, scoring
 from iam_writer.files import write_beside
 from iam_writer.iam_writer_dataset_builder import prepare
 from iam_writer.provenance import provenance
+from pipelines.cores import usable_cores
 from pipelines.progress import progress_bar
 from pipelines.strips import Example, examples_of_split
 
@@ -165,7 +166,7 @@ def _extract(builder: tfds.core.DatasetBuilder, split: str, processes: int | Non
     examples = list(examples_of_split(builder, split, label="writer", group="form"))
     # Spawned, not forked: a copy of a process in which TensorFlow runs threads may hang.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(processes or usable_cores(), mp_context=context) as pool:
         found = pool.map(hand_made_features.counts, [example.image for example in examples], chunksize=16)
         counts = list(progress_bar(found, total=len(examples), desc=split, unit=" images"))
     labels, forms = ([getattr(example, name) for example in examples] for name in ("label", "group"))

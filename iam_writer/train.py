@@ -20,12 +20,7 @@ import os
 from absl import app, flags
 
 from iam_writer import data_flags, programs, train_flags  # noqa: F401 (train_flags: for its flags)
-from iam_writer.settings import (
-    AUGMENTATIONS,
-    MODELS,
-    PRECISIONS,
-    Settings,
-)
+from iam_writer.settings import AUGMENTATIONS, MODELS, PRECISIONS, Settings
 
 flags.adopt_module_key_flags(data_flags)
 flags.DEFINE_string(
@@ -34,8 +29,6 @@ flags.DEFINE_string(
     f"What to train on, as TFDS names it: {', '.join(data_flags.DATASETS)}. Several with commas between train one network, "
     "which tells each line from the writers of all of them; figures are given of each and of all.",
 )
-
-
 flags.DEFINE_integer(
     "patch_width", 113, "Width of a patch, in columns of a scaled line; for deepwriter of two.", 32
 )

@@ -26,7 +26,9 @@ flags.DEFINE_enum(
 flags.DEFINE_string(
     "fonts_dir", None, "iam_writer/synthetic: write with the *.ttf and *.otf fonts of this folder."
 )
-flags.DEFINE_string("text_file", None, "iam_writer/synthetic: what to write with them, a sentence a line.")
+flags.DEFINE_string(
+    "text_file", None, "iam_writer/synthetic: what to write with the fonts of --fonts_dir, a sentence a line."
+)
 flags.DEFINE_integer("patch_height", 113, "Height of a patch; each line is scaled to it.", 32)
 flags.DEFINE_integer("parallel_calls", 2, "Batches made at once. Does not change what is in them.", 1)
 flags.DEFINE_enum(
@@ -75,7 +77,9 @@ flags.DEFINE_integer(
     "Stops after so many epochs without a better one on validation lines; 0: never.",
     0,
 )
-flags.DEFINE_integer("validation_stride", 32, "The same after each epoch, to choose the best one.", 1)
+flags.DEFINE_integer(
+    "validation_stride", 32, "As --window_stride, after each epoch, when the best one is chosen.", 1
+)
 flags.DEFINE_enum(
     "combine", "probabilities", COMBINATIONS, "What of the windows is averaged for a line, and for a form."
 )

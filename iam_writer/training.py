@@ -44,7 +44,7 @@ WINDOW_BATCH = 1024
 
 AGREEMENT_STEPS = 50
 """Several workers ask each other every so many steps whether to stop or to save."""
-NOT_DECAYED = ("bias", "gain", "gamma", "beta")
+NOT_DECAYED = ("bias", "gamma", "beta")
 """Weight decay is of kernels: what these do to a channel is not made simpler by being small."""
 
 LAST, BEST = "last.keras", "best.keras"
@@ -329,8 +329,9 @@ def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile={"auto": automatic, "true": True, "false": False}[settings.jit_compile],
     )
-    # Now, not in the first step: a checkpoint needs its variables, and a mirrored step cannot make them.
+    # Now, not in the first step: a checkpoint needs their variables, and a mirrored step cannot make them.
     model.optimizer.build(model.trainable_variables)
+    model._compile_metrics.build(keras.KerasTensor((None,)), model.output)
     return model
 
 
@@ -406,7 +407,8 @@ class TimedIterator:
 def speeds(settings: Settings, data: Data, seconds: float) -> Iterator[float]:
     """Patches/s of a run with these settings, without end; each is of so many seconds, on a network that nobody keeps."""
     strategy, _ = set_up_device(settings)
-    model = compiled_model(settings, len(data.writers), steps=1)
+    with strategy.scope():
+        model = compiled_model(settings, len(data.writers), steps=1)
     batches = Trainer(settings, data, model, strategy, Progress(), 1, {}, time.monotonic()).batches()
     step = train_function(model, strategy)
 
@@ -443,18 +445,20 @@ class Trainer:
         steps = self.settings.epochs * self.steps_per_epoch
         if self._is_finished():
             return
-        for variable, value in zip(self.model.metrics_variables, self.progress.metrics, strict=False):
-            variable.assign(value)
+        if self.progress.metrics:
+            for variable, value in zip(self.model.metrics_variables, self.progress.metrics, strict=True):
+                variable.assign(value)
         self._train_step = train_function(self.model, self.strategy)
         batches = TimedIterator(self.batches())
         folder = str(self._workdir / "tensorboard")
+        self._profile, self._first_step = contextlib.ExitStack(), self.progress.step
         writes = is_chief(self.strategy)
         scalars = tf.summary.create_file_writer(folder) if writes else tf.summary.create_noop_writer()
         bar = progress_bar(total=steps, initial=self.progress.step, unit=" steps", desc="training")
         # What a process does first takes longer, and is not timed.
         warm_up = self.progress.step + WARM_UP_STEPS
         save_at = self._next_save()
-        with contextlib.closing(bar), scalars.as_default(), _told_to_stop() as told_to_stop:
+        with self._profile, contextlib.closing(bar), scalars.as_default(), _told_to_stop() as told_to_stop:
             if self.progress.step == 0:
                 self._show_batch()
             while not self._is_finished():
@@ -653,13 +657,14 @@ class Trainer:
 
     @contextlib.contextmanager
     def _profiled(self):
-        """Records a profile for TensorBoard from the first to the last of --profile_steps."""
+        """Records a profile for TensorBoard from the first to the last of --profile_steps that this process takes."""
         first, last = self.settings.profile_steps or (-1, -1)
-        if self.progress.step == first:
-            tf.profiler.experimental.start(str(self._workdir / "tensorboard"))
+        step = self.progress.step
+        if step == max(first, self._first_step) and step <= last:
+            self._profile.enter_context(tf.profiler.experimental.Profile(str(self._workdir / "tensorboard")))
         yield
-        if self.progress.step == last:
-            tf.profiler.experimental.stop()
+        if step == last:
+            self._profile.close()
 
 
 @contextlib.contextmanager

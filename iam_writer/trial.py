@@ -5,7 +5,7 @@ r"""Tries what identify, enroll and verify are worth on pages, also by hands tha
 Pages are glued from the lines of the forms held out for test: as they are, on ruled paper in a shadow and askew, and
 upside down. Then from forms by strangers, who are those writers of another dataset whose names the checkpoint does not
 know: who is taken for a known writer, what one page of theirs is worth in a gallery, and how well any two pages are told
-to be by one hand or two. Prints a table, with 95 % intervals.
+to be by one hand or two. Prints a table, with 95 % intervals, those of pages as if pages were independent.
 
 Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
 """

@@ -7,9 +7,6 @@ import numpy as np
 
 from iam_writer.calibration import FEW_FORMS, Calibration
 
-SURE = 0.9
-"""From this probability on an answer counts as sure."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:

@@ -27,6 +27,7 @@ from absl import app, flags
 from PIL import Image, ImageDraw
 
 from pipelines.benchmark_report import diagnosis, draw, ratios, table
+from pipelines.cores import usable_cores
 from pipelines.peers import PEERS, Corpus, Peer, in_process
 
 flags.DEFINE_integer("images", 600, "How many images the corpus has.", 1)
@@ -67,6 +68,15 @@ def _are_sizes(sizes):
 @flags.validator("train", "must be module:function, such as iam_writer.models:article.")
 def _is_function(name):
     return name is None or all(name.partition(":"))
+
+
+@flags.multi_flags_validator(["output", "plot"], "--output and --plot must lie in folders that are there.")
+def _can_be_written(values):
+    return all(path is None or _path(path).parent.is_dir() for path in values.values())
+
+
+def _path(value: str) -> pathlib.Path:
+    return pathlib.Path(value).expanduser()
 
 
 WARM_UP = 0.25
@@ -189,7 +199,7 @@ class Measurements:
         cpu = _cpu_seconds()
         patches, elapsed = self._session(seconds)
         self.rates.append(patches / elapsed)
-        self.cpu_shares.append((_cpu_seconds() - cpu) / elapsed / len(os.sched_getaffinity(0)))
+        self.cpu_shares.append((_cpu_seconds() - cpu) / elapsed / usable_cores())
 
     def row(self) -> dict[str, object]:
         median = statistics.median(self.rates)
@@ -315,12 +325,12 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
     values = flags.FLAGS
     if values.ffcv_python:
-        os.environ["FFCV_PYTHON"] = values.ffcv_python
+        os.environ["FFCV_PYTHON"] = str(_path(values.ffcv_python))
     wanted = [peer for peer in PEERS if values.peers is None or peer.key in values.peers]
     missing = {peer.name: why for peer in wanted if (why := peer.missing())}
     modes = our_modes()
     with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(values.folder or stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = _path(values.folder or stack.enter_context(tempfile.TemporaryDirectory()))
         height, width = values.patch_height, values.patch_width
         files = make_images(values.images, values.mean_width, height, 2 * width)
         corpus = lay_corpus(files, folder, height, width, len(files))
@@ -355,9 +365,9 @@ def main(argv: list[str]) -> None:
     print(diagnosis(of_one_corpus, found, training))
     if values.output:
         result = {"rows": rows, "ratios": found, "missing": missing, "training": training}
-        pathlib.Path(values.output).write_text(json.dumps(result, indent=2) + "\n")
+        _path(values.output).write_text(json.dumps(result, indent=2) + "\n")
     if values.plot:
-        draw(rows, values.plot)
+        draw(rows, _path(values.plot))
 
 
 if __name__ == "__main__":

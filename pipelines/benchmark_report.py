@@ -1,5 +1,6 @@
 """What the benchmark's rows say: ratios, a table, a picture, and the bottleneck in a sentence."""
 
+import os
 from collections.abc import Sequence
 
 RATIOS = {
@@ -89,7 +90,7 @@ def table(rows: Sequence[dict], missing: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def draw(rows: Sequence[dict], path: str) -> None:
+def draw(rows: Sequence[dict], path: os.PathLike) -> None:
     """Draws patches/s against batch size, parallel calls and corpus size into a PNG file."""
     import matplotlib
 

@@ -35,6 +35,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow.core.framework import attr_value_pb2
 
+from pipelines.cores import usable_cores
 from pipelines.progress import progress_bar
 from pipelines.two_tones import two_tones
 
@@ -191,8 +192,8 @@ def examples_of_split(
     *,
     image: str = "image",
     label: str = "label",
-    id: str = "id",
-    group: str = "group",
+    id: str | None = None,
+    group: str | None = None,
 ) -> Iterator[Example]:
     """The examples of a split of a prepared TFDS dataset, still encoded: whoever decodes them can do so on all cores.
 
@@ -200,7 +201,8 @@ def examples_of_split(
     """
     dataset = builder.as_dataset(split=split, decoders={image: tfds.decode.SkipDecoding()})
     for row in tfds.as_numpy(dataset):
-        yield Example(row[image], int(row[label]), row[id].decode(), row[group].decode())
+        texts = (row[name].decode() if name else "" for name in (id, group))
+        yield Example(row[image], int(row[label]), *texts)
 
 
 def strips_of_split(
@@ -213,13 +215,13 @@ def strips_of_split(
     folder: os.PathLike | None = None,
     image: str = "image",
     label: str = "label",
-    id: str = "id",
-    group: str = "group",
+    id: str | None = None,
+    group: str | None = None,
 ) -> Strips:
     """The strips of a split of a prepared TFDS dataset: those on disk if they are sound, else built now.
 
     Args:
-      builder: the dataset; its examples have an Image, a ClassLabel and two texts.
+      builder: the dataset; its examples have an Image, a ClassLabel and perhaps two texts.
       split: such as 'train'.
       height: of a patch.
       min_width: of a strip; at least the width of a patch.
@@ -227,8 +229,8 @@ def strips_of_split(
       folder: where to keep strips, by default `strips` in the dataset's own folder.
       image: name of the Image feature, and so on.
       label: name of the ClassLabel feature.
-      id: name of the feature that names an image.
-      group: name of the feature that says what the image is a part of.
+      id: name of the Text that names an image; None: there is none.
+      group: name of the Text that says what the image is a part of; None: there is none.
 
     Returns:
       The strips, in the dataset's order.
@@ -416,7 +418,7 @@ def _write_columns(
 def _lay_in_parallel(examples: Iterable[Example], meta: dict) -> Iterator[tuple[Example, np.ndarray]]:
     """In order, on all cores (Pillow lets go of the interpreter's lock), with a bounded number of images under way."""
     examples = iter(examples)
-    cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))
+    cores = usable_cores()
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
 
         def submit(example):

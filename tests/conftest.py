@@ -75,6 +75,15 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def network(trained):
+    """What `trained` has left, at work."""
+    from iam_writer import checkpoints, recognizer
+
+    path = trained[0] / "best.keras"
+    return recognizer.Recognizer(path, checkpoints.read_calibration(path))
+
+
+@pytest.fixture(scope="session")
 def evaluated(trained, tmp_path_factory):
     """What iam_writer.evaluate said of `trained`, and the folder of its report."""
     folder = tmp_path_factory.mktemp("evaluated") / "report"

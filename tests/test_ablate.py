@@ -155,6 +155,21 @@ def test_the_program(base, tmp_path):
     assert result["config"]["patch_width"] == 48
 
 
+def test_the_speed_on_two_devices(base):
+    """In a process of its own: logical devices must be made before TensorFlow starts."""
+    code = (
+        "import tensorflow as tf; cpu = tf.config.list_physical_devices('CPU')[0]\n"
+        "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
+        "strategy = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])\n"
+        "tf.distribute.MirroredStrategy = lambda: strategy\n"
+        "from iam_writer import training; from iam_writer.settings import Settings\n"
+        f"settings = {dataclasses.replace(base, strategy='mirrored')!r}\n"
+        "assert next(training.speeds(settings, training.load(settings), 0)) > 0"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("name", ["ablation_top50", "gpu_top50"])
 def test_every_row_of_the_flagfiles_is_valid(monkeypatch, name):
     monkeypatch.setattr(sys, "argv", ["ablate", f"--flagfile={FLAGFILES / name}.flags"])
@@ -190,10 +205,14 @@ def test_a_row_has_nothing_of_the_row_before(monkeypatch):
         ("--scan=model=compact", "--scan can change window_stride and combine only"),
         ("--train_minutes=0", "must be more than 0"),
         ("5", "Unknown argument"),
+        (
+            ["--dataset=iam_writer/top50,iam_writer/folder", "--manual_dir=a,b,c"],
+            "--manual_dir names 3 folders",
+        ),
     ],
 )
 def test_a_wrong_flag_is_told_before_tensorflow_is_loaded(flag, message):
-    done = run_without_tensorflow("ablate", flag)
+    done = run_without_tensorflow("ablate", *([flag] if isinstance(flag, str) else flag))
     assert done.returncode == 1
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

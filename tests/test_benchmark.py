@@ -58,6 +58,7 @@ def test_the_whole_program(tmp_path):
     [
         ("--images=0", "positive integer"),
         ("--peers=fcv", "peers"),
+        ("--plot=nowhere/x.png", "folders that are there"),
         ("--corpus_megabytes=much", "megabytes"),
         ("--train=models", "module:function"),
         ("5", "Unknown argument"),

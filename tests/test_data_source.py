@@ -48,6 +48,38 @@ def test_any_line_can_be_read_at_once(namespace):
         assert row["writer"] == int(SMALL_IAM[row["form"].decode()])
 
 
+class Squares(tfds.core.GeneratorBasedBuilder):
+    """A dataset of images and labels, and nothing else."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(shape=(None, None, 1)),
+            "label": tfds.features.ClassLabel(num_classes=2),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for i in range(4):
+            yield i, {"image": np.full((113, 120, 1), 100 * (i % 2), np.uint8), "label": i % 2}
+
+
+def test_patches_of_another_dataset_as_the_readme_has_it(tmp_path):
+    builder = Squares(data_dir=tmp_path)
+    builder.download_and_prepare()
+    block = code("strips_of_split")
+    assert block.count("    ...  #") == 1
+    names = {"builder": builder}
+    exec(block.replace("    ...  #", "    break  #"), names)
+    images, labels = names["images"].numpy(), names["labels"].numpy()
+    assert images.shape == (256, 113, 113) and set(labels) == {0, 1}
+    assert (images == 100 * labels[:, None, None]).all()
+
+
 def test_pytorch_as_the_readme_has_it(namespace):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[peers]'")
     exec(code("import torch"), namespace)

@@ -16,6 +16,10 @@ def test_the_report_stands_alone(evaluated):
     assert page.count("<img") == len(pictures)
     assert all(source.startswith("data:image/png;base64,") for source in re.findall(r'src="([^"]*)"', page))
     assert "http" not in page
+    # The same intervals as in the table, without decimals.
+    table = re.search(r"test lines .* ([\d.]+)% - ([\d.]+)%", done.stdout).groups()
+    shown = re.search(r">lines<.*?<small>\((\d+)–(\d+)%\)", page).groups()
+    assert all(abs(float(a) - float(b)) <= 0.55 for a, b in zip(table, shown, strict=True))
     for name in pictures:
         with Image.open(folder / name) as image:
             assert image.width > 300

@@ -29,12 +29,6 @@ def skip_if_missing(name):
 
 
 @pytest.fixture(scope="module")
-def network(trained):
-    path = trained[0] / "best.keras"
-    return recognizer.Recognizer(path, checkpoints.read_calibration(path))
-
-
-@pytest.fixture(scope="module")
 def line(network, trained):
     """A test line: an image file."""
     (builder,) = datasets.builders(network.run, trained[1]).values()

@@ -8,16 +8,10 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from iam_writer import checkpoints, datasets, pages, recognizer
+from iam_writer import datasets, pages, recognizer
 from iam_writer.errors import MissingDataError
 from iam_writer.pages import Page, TextLine
 from pipelines.strips import examples_of_split
-
-
-@pytest.fixture(scope="module")
-def network(trained):
-    path = trained[0] / "best.keras"
-    return recognizer.Recognizer(path, checkpoints.read_calibration(path))
 
 
 @pytest.fixture(scope="module")

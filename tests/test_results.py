@@ -126,6 +126,20 @@ def test_other_files_are_refused(tmp_path, text):
         results.read([path])
 
 
+def test_a_file_of_means_stands_for_those_of_its_seeds(tmp_path):
+    of_seeds = [made(seed=seed, line=0.8 + seed / 100) for seed in (3, 4)]
+    for result in of_seeds:
+        path = tmp_path / f"seed{result['config']['seed']}/result.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps(result))
+    means = {"test.line_top1": 0.835, "config": of_seeds[0]["config"] | {"num_seeds": 2}}
+    (tmp_path / "result.json").write_text(json.dumps(means))
+    assert results.read([tmp_path / "result.json"]) == of_seeds
+    (tmp_path / "seed4/result.json").unlink()
+    with pytest.raises(errors.MissingDataError, match="seed4"):
+        results.read([tmp_path / "result.json"])
+
+
 def test_the_program_writes_the_page(tmp_path):
     (tmp_path / "result.json").write_text(json.dumps(made()))
     output = tmp_path / "docs/results.md"

@@ -7,7 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import png
+from conftest import png, run_without_tensorflow
 
 from iam_writer import checkpoints, corruptions, errors, scans
 from iam_writer.iam_writer_dataset_builder import prepare
@@ -29,6 +29,11 @@ def dataset(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def fingerprint(dataset):
+    return prepare("folder", data_dir=dataset / "tfds").info.metadata["fingerprint"]
+
+
 @keras.saving.register_keras_serializable(package="tests")
 class Spacing(keras.layers.Layer):
     """Knows the writers by the share of ink, which is 6 in 16, 28 or 40 columns by 24 in 40 rows."""
@@ -40,14 +45,13 @@ class Spacing(keras.layers.Layer):
 
 
 @pytest.fixture
-def checkpoint(tmp_path):
-    def save(writers=("w0", "w1", "w2")):
+def checkpoint(tmp_path, fingerprint):
+    def save(fingerprint=fingerprint):
         patches = keras.Input((100, 40), dtype="uint8")
         model = keras.Model(patches, Spacing()(patches))
         model.compile(optimizer="adam", loss="mse")
-        checkpoints.save(
-            model, tmp_path / "best.keras", {"run": {"dataset": "iam_writer/folder", "writers": writers}}
-        )
+        run = {"dataset": "iam_writer/folder", "fingerprint": fingerprint, "writers": ["w0", "w1", "w2"]}
+        checkpoints.save(model, tmp_path / "best.keras", {"run": run})
         return tmp_path / "best.keras"
 
     return save
@@ -100,18 +104,33 @@ def test_other_scans_of_the_same_lines(dataset, checkpoint, tmp_path):
         run(dataset, checkpoint(), other_scans=str(tmp_path / "empty"))
 
 
-def test_a_checkpoint_of_other_writers(dataset, checkpoint):
-    with pytest.raises(errors.OtherRunError, match="other writers"):
-        run(dataset, checkpoint(writers=("ada", "bob")))
+def test_a_checkpoint_of_other_files_by_the_same_writers(dataset, checkpoint):
+    with pytest.raises(errors.OtherRunError, match="other files"):
+        run(dataset, checkpoint(fingerprint="0" * 64))
+
+
+def test_a_dataset_that_is_not_there_is_built(dataset, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(scans, "CORRUPTIONS", {})
+    report = run(dataset, checkpoint(), data_dir=str(tmp_path), manual_dir=str(dataset / "scans"))
+    assert report["results"]["clean"]["line_top1"] == 1
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no zip"])
-def test_what_is_no_checkpoint(dataset, tmp_path, content):
+def test_what_is_no_checkpoint(tmp_path, content):
     path = tmp_path / "best.keras"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(errors.CheckpointError, match="--checkpoint"):
-        run(dataset, path)
+    done = run_without_tensorflow("robustness", f"--checkpoint={path}")
+    assert done.returncode == 1
+    assert "checkpoint" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_place_that_cannot_be_written_to_is_told_first(checkpoint, tmp_path):
+    done = run_without_tensorflow(
+        "robustness", f"--checkpoint={checkpoint()}", f"--output={tmp_path / 'gone/report.json'}"
+    )
+    assert done.returncode == 1
+    assert "There is no folder" in done.stderr
 
 
 @pytest.mark.parametrize("module", ["baseline", "robustness", "results"])

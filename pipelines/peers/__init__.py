@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pipelines.peers import article, dali, ffcv_process, grain_loader, limit, tfdata, torch_loader
 from pipelines.peers.peer import Corpus, Peer, Session, count, in_process
 
-__all__ = ["PEERS", "Corpus", "Peer", "Session", "count"]
+__all__ = ["PEERS", "Corpus", "Peer", "Session", "count", "in_process"]
 
 
 def _missing(module: str) -> str | None:
