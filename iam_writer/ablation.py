@@ -162,7 +162,7 @@ def _scanned(settings: Settings, data: training.Data, workdir: pathlib.Path, cha
         if result["checkpoint"] == of_checkpoint:
             return result
     keras.backend.clear_session()
-    model = keras.saving.load_model(checkpoint, compile=False)
+    model = checkpoints.load(checkpoint)
     result = {"checkpoint": of_checkpoint}
     for split in ("validation", "test"):
         accuracies = training.evaluate(

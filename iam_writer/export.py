@@ -20,7 +20,7 @@ import textwrap
 
 from absl import app, flags
 
-from iam_writer import formats, inputs, programs
+from iam_writer import checkpoints, formats, programs
 from iam_writer.errors import ExportError
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
 
 
 def _export(checkpoint: str, output: str, data_dir: str | None, names: list[str]) -> int:
-    inputs.check_checkpoint(checkpoint)
+    checkpoints.read_state(pathlib.Path(checkpoint))
     folder = pathlib.Path(output).resolve()
     programs.check_folder(folder)
     if folder.is_file():
