@@ -7,7 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import png
+from conftest import png, run_without_tensorflow
 
 from iam_writer import checkpoints, corruptions, errors, scans
 from iam_writer.iam_writer_dataset_builder import prepare
@@ -40,14 +40,19 @@ class Spacing(keras.layers.Layer):
 
 
 @pytest.fixture
-def checkpoint(tmp_path):
-    def save(writers=("w0", "w1", "w2")):
+def checkpoint(dataset, tmp_path):
+    (metadata,) = dataset.glob("tfds/iam_writer/folder/*/metadata.json")
+
+    def save(fingerprint=json.loads(metadata.read_text())["fingerprint"]):
         patches = keras.Input((100, 40), dtype="uint8")
         model = keras.Model(patches, Spacing()(patches))
         model.compile(optimizer="adam", loss="mse")
-        checkpoints.save(
-            model, tmp_path / "best.keras", {"run": {"dataset": "iam_writer/folder", "writers": writers}}
-        )
+        trained = {
+            "dataset": "iam_writer/folder",
+            "fingerprint": fingerprint,
+            "writers": ["w0", "w1", "w2"],
+        }
+        checkpoints.save(model, tmp_path / "best.keras", {"run": trained})
         return tmp_path / "best.keras"
 
     return save
@@ -56,9 +61,7 @@ def checkpoint(tmp_path):
 def run(dataset, checkpoint, **changes):
     arguments = {
         "checkpoint": str(checkpoint),
-        "manual_dir": None,
         "data_dir": str(dataset / "tfds"),
-        "max_bad_images": 0,
         "split": "test",
         "window_stride": 8,
         "combine": "probabilities",
@@ -100,9 +103,10 @@ def test_other_scans_of_the_same_lines(dataset, checkpoint, tmp_path):
         run(dataset, checkpoint(), other_scans=str(tmp_path / "empty"))
 
 
-def test_a_checkpoint_of_other_writers(dataset, checkpoint):
-    with pytest.raises(errors.OtherRunError, match="other writers"):
-        run(dataset, checkpoint(writers=("ada", "bob")))
+def test_only_what_it_was_trained_on_will_do(dataset, checkpoint):
+    """Other files may have writers of the same names, such as w00 of invented ones, and other forms held out."""
+    with pytest.raises(errors.MissingDataError, match=r"that it was trained on is not in .*--data_dir"):
+        run(dataset, checkpoint(fingerprint="of other files"))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no zip"])
@@ -110,8 +114,14 @@ def test_what_is_no_checkpoint(dataset, tmp_path, content):
     path = tmp_path / "best.keras"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(errors.CheckpointError, match="--checkpoint"):
+    with pytest.raises(errors.CheckpointError, match=r"best\.keras"):
         run(dataset, path)
+
+
+def test_where_to_write_is_told_before_anything_is_computed():
+    done = run_without_tensorflow("robustness", "--checkpoint=nix.keras", "--output=nix/x.json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "There is no folder nix" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("module", ["baseline", "robustness", "results"])
