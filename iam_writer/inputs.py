@@ -2,12 +2,13 @@
 argument is told at once.
 """
 
+import dataclasses
 import os
 import pathlib
 import sys
 from collections.abc import Sequence
 
-from iam_writer import checkpoints, pages
+from iam_writer import checkpoints, images, pages
 from iam_writer.calibration import Calibration
 from iam_writer.errors import BadImageError, CheckpointError, GalleryError
 from iam_writer.gallery import Gallery
@@ -51,7 +52,8 @@ def read_pages(paths: Sequence[str]) -> dict[str, Page | BadImageError]:
 
     def read(path: str) -> Page | BadImageError:
         try:
-            return pages.read(path)
+            page = pages.read(path)
+            return dataclasses.replace(page, warnings=[*images.several_pages(path), *page.warnings])
         except BadImageError as error:
             return error
 
