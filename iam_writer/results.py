@@ -9,6 +9,7 @@ Exit status: 0 done; 1 a file is none of ours, and the message says which.
 """
 
 import json
+import os
 import pathlib
 import sys
 from collections.abc import Iterable, Sequence
@@ -105,7 +106,7 @@ def read(paths: Iterable[str]) -> list[dict]:
             result = json.loads(pathlib.Path(path).read_text())
         except (OSError, ValueError) as error:
             raise MissingDataError(f"{path} cannot be read: {error}") from error
-        if not isinstance(result, dict) or "config" not in result:
+        if not isinstance(result, dict) or not isinstance(result.get("config"), dict):
             raise MissingDataError(f"{path} is no result.json of a run")
         results.append(result)
     return results
@@ -115,10 +116,12 @@ def main(argv: list[str]) -> None:
     if len(argv) < 2:
         raise app.UsageError("Pass the result.json of one run or more.")
     with programs.plain_endings():
-        output = pathlib.Path(flags.FLAGS.output)
+        output = pathlib.Path(os.path.expanduser(flags.FLAGS.output))
+        # Named twice, it is one run all the same.
+        paths = {os.path.realpath(path): path for path in argv[1:]}.values()
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_beside(output, report(read(argv[1:])))
-    print(f"Wrote {output} from {len(argv) - 1} results.", file=sys.stderr)
+        write_beside(output, report(read(paths)))
+    print(f"Wrote {output} from {len(paths)} results.", file=sys.stderr)
 
 
 if __name__ == "__main__":
