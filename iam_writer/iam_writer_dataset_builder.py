@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import errno
 import functools
 import hashlib
 import json
@@ -180,11 +181,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return IamDatabase(manual_dir, unit=config.unit, extract_dir=extract_dir)
 
     def download_and_prepare(self, **kwargs: Any) -> None:
-        """As TFDS's own. Two programs that prepare the same dataset wait for each other."""
+        """As TFDS's own, but of a full disk an OSError. Two programs that prepare the same dataset wait for each other."""
         folder = pathlib.Path(self.data_path)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.parent / f"{folder.name}.lock"):
-            super().download_and_prepare(**kwargs)
+            try:
+                super().download_and_prepare(**kwargs)
+            except Exception as error:  # Of a full disk, TensorFlow's, and what TFDS makes of it.
+                full = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
+                if not any(why in str(error) for why in full):
+                    raise
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
         if not self.info.initialized:  # Another program has prepared it while this one waited.
             self.info.read_from_directory(self.data_path)
 
