@@ -48,8 +48,10 @@ def _export(checkpoint: str, output: str, data_dir: str | None, names: list[str]
     checkpoints.read_state(pathlib.Path(checkpoint))
     folder = pathlib.Path(output).resolve()
     programs.check_folder(folder)
-    if folder.is_file():
-        raise ExportError(f"{folder} is a file; --output is to be a folder.")
+    if folder.is_file() or not folder.name:
+        raise ExportError(
+            f"{folder} is {'a file' if folder.name else 'the root'}; --output is to be a folder."
+        )
     formats.check_packages(names)
     # A checkpoint opens on every backend and device, but only TensorFlow exports, and a GPU rounds otherwise.
     os.environ.update(KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
