@@ -43,7 +43,9 @@ class Spacing(keras.layers.Layer):
 def checkpoint(dataset, tmp_path):
     (metadata,) = dataset.glob("tfds/iam_writer/folder/*/metadata.json")
 
-    def save(fingerprint=json.loads(metadata.read_text())["fingerprint"]):
+    right = json.loads(metadata.read_text())["fingerprint"]
+
+    def save(fingerprint=right):
         patches = keras.Input((100, 40), dtype="uint8")
         model = keras.Model(patches, Spacing()(patches))
         model.compile(optimizer="adam", loss="mse")
