@@ -104,10 +104,11 @@ def read(paths: Iterable[str]) -> list[dict]:
     for path in paths:
         try:
             result = json.loads(pathlib.Path(path).read_text())
-        except (OSError, ValueError) as error:
-            raise MissingDataError(f"{path} cannot be read: {error}") from error
-        if not isinstance(result, dict) or not isinstance(result.get("config"), dict):
-            raise MissingDataError(f"{path} is no result.json of a run")
+            report([result])  # Whatever is wrong with what it holds shows here, where its name is known.
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise MissingDataError(f"{path} is no result.json of a run: {error}") from error
+        if "config" not in result:
+            raise MissingDataError(f"{path} is no result.json of a run: it does not say the settings")
         results.append(result)
     return results
 

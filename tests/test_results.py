@@ -117,7 +117,18 @@ def test_a_flagfile_elsewhere_is_shown_without_its_folder():
     assert "`python -m iam_writer.train --flagfile=my.flags`" in results.report([made(command=command)])
 
 
-@pytest.mark.parametrize("text", [None, "{", "[1]", '{"patches": 1}', '{"config": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "{",
+        "[1]",
+        '{"patches": 1}',
+        '{"config": 1}',
+        '{"config": {}, "command": null}',
+        '{"config": {}, "minutes": "3"}',
+    ],
+)
 def test_other_files_are_refused(tmp_path, text):
     path = tmp_path / "result.json"
     if text is not None:
