@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import pathlib
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -185,6 +186,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         folder = pathlib.Path(self.data_path)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.parent / f"{folder.name}.lock"):
+            for left in folder.parent.glob(f"incomplete.*_{folder.name}"):  # By a program that was killed.
+                shutil.rmtree(left)
             try:
                 super().download_and_prepare(**kwargs)
             except Exception as error:  # Of a full disk, TensorFlow's, and what TFDS makes of it.

@@ -285,6 +285,14 @@ def test_a_full_disk_leaves_nothing_and_the_next_run_starts_clean(tmp_path, smal
     )
 
 
+def test_what_a_killed_program_left_is_removed(tmp_path, small_iam):
+    left = tmp_path / "tfds/iam_writer/top50/incomplete.8XSUO5_1.0.0"
+    left.mkdir(parents=True)
+    (left / "iam_writer-train.tfrecord").write_bytes(b"half")
+    prepare("top50", data_dir=tmp_path / "tfds", manual_dir=small_iam)
+    assert not left.exists()
+
+
 def test_synthetic_config_has_a_name_of_its_own():
     assert synthetic_config(num_writers=50, seed=0) == "synthetic"
     one, other = synthetic_config(num_writers=7), synthetic_config(num_writers=7, seed=1)
