@@ -14,6 +14,7 @@ Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the mess
 """
 
 import dataclasses
+import math
 import os
 import pathlib
 import shlex
@@ -44,9 +45,9 @@ COMMON = ("dataset", "manual_dir", "data_dir", "workdir", "seed", "num_seeds", "
 """What may not differ in a --vary: all rows have it in common, or it is chosen here."""
 
 
-@flags.validator("train_minutes", "must be more than 0.")
+@flags.validator("train_minutes", "must be more than 0, and finite.")
 def _is_positive(minutes):
-    return minutes > 0
+    return 0 < minutes < math.inf
 
 
 def rows_from_flags() -> tuple[dict[str, Settings], dict[str, Settings]]:
@@ -88,17 +89,17 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
     minutes, table = flags.FLAGS.train_minutes, pathlib.Path(os.path.expanduser(flags.FLAGS.table))
+    programs.set_up_logging()
     with programs.plain_endings():
         rows, scans = rows_from_flags()
-    programs.set_up_logging()
     from iam_writer import ablation  # TensorFlow takes seconds to load; a wrong flag is told before.
 
     with programs.plain_endings():
         page = ablation.page(ablation.run(rows, scans, minutes), minutes)
         table.parent.mkdir(parents=True, exist_ok=True)
         write_beside(table, page)
-    print(page)
-    print(f"In {table}; the runs are in {rows[''].workdir}, a folder a row and seed.")
+        print(page)
+        print(f"In {table}; the runs are in {rows[''].workdir}, a folder a row and seed.")
 
 
 if __name__ == "__main__":

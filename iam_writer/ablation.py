@@ -156,14 +156,18 @@ def _trained(settings: Settings, data: training.Data) -> dict:
 def _scanned(settings: Settings, data: training.Data, workdir: pathlib.Path, change: str) -> dict:
     """Accuracies of the best network of a run when it scans as `settings` say; kept beside it."""
     checkpoint, path = workdir / training.BEST, workdir / f"scan {_file_name(change)}.json"
-    of_checkpoint = checkpoints.fingerprint(checkpoint)
+    origin = {
+        "checkpoint": checkpoints.fingerprint(checkpoint),
+        "window_stride": settings.window_stride,
+        "combine": settings.combine,
+    }
     if path.exists():
         result = json.loads(path.read_text())
-        if result["checkpoint"] == of_checkpoint:
+        if origin.items() <= result.items():
             return result
     keras.backend.clear_session()
-    model = keras.saving.load_model(checkpoint, compile=False)
-    result = {"checkpoint": of_checkpoint}
+    model = checkpoints.load(checkpoint)
+    result = dict(origin)
     for split in ("validation", "test"):
         accuracies = training.evaluate(
             model,

@@ -5,13 +5,16 @@ step, so that they can never disagree. `keras.saving.load_model` opens it like a
 registers our layers. At the end of a run the best one also gets its calibration. What reads no weights does not load TensorFlow.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import zipfile
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from iam_writer.calibration import Calibration
+from iam_writer.errors import CheckpointError
 
 if TYPE_CHECKING:
     import keras
@@ -45,14 +48,10 @@ def read_state(path: pathlib.Path) -> dict:
     """The `state` that was saved with a checkpoint.
 
     Raises:
-      OSError: there is no such file.
-      ValueError: it is not a checkpoint of ours.
+      CheckpointError: there is no such file, or it is not a checkpoint of ours.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read(STATE_MEMBER))
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(f"{path} is not a checkpoint of iam_writer: {error}") from error
+    with _readable(path), zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(STATE_MEMBER))
 
 
 def add_calibration(path: pathlib.Path, calibration: Calibration) -> None:
@@ -79,10 +78,9 @@ def read_calibration(path: pathlib.Path) -> Calibration | None:
     """The calibration in a checkpoint, None if its run has not come to its end.
 
     Raises:
-      OSError: there is no such file.
-      ValueError: it is another version's.
+      CheckpointError: as `read_state`, or it is another version's.
     """
-    with zipfile.ZipFile(path) as archive:
+    with _readable(path), zipfile.ZipFile(path) as archive:
         if CALIBRATION_MEMBER not in archive.namelist():
             return None
         return Calibration.from_bytes(archive.read(CALIBRATION_MEMBER))
@@ -94,11 +92,51 @@ def fingerprint(path: pathlib.Path) -> str:
         return f"{archive.getinfo(WEIGHTS_MEMBER).CRC:08x}"
 
 
+def load(path: str | os.PathLike) -> "keras.Model":
+    """The network, not compiled.
+
+    Raises:
+      CheckpointError: there is no such file, it is damaged, or this version of Keras does not know its layers.
+    """
+    import keras
+
+    from iam_writer import models  # noqa: F401  Registers the layers that checkpoints name.
+
+    with _readable(path):
+        return keras.saving.load_model(path, compile=False)
+
+
 def restore(model: "keras.Model", path: pathlib.Path) -> None:
-    """Gives a compiled model of the same architecture all that a checkpoint holds of weights and states."""
-    model.load_weights(path)
-    for variable, value in zip(_random_state(model), read_state(path)["random"], strict=True):
-        variable.assign(value)
+    """Gives a compiled model of the same architecture all that a checkpoint holds of weights and states.
+
+    Raises:
+      CheckpointError: as `load`.
+    """
+    with _readable(path):
+        model.load_weights(path)
+        for variable, value in zip(_random_state(model), read_state(path)["random"], strict=True):
+            variable.assign(value)
+
+
+@contextlib.contextmanager
+def _readable(path: str | os.PathLike) -> Iterator[None]:
+    """Says what is wrong with a checkpoint that cannot be read."""
+    path = pathlib.Path(path)
+    try:
+        # Keras has an error of its own, without a file's name.
+        if not path.exists():
+            raise CheckpointError(
+                f"There is no checkpoint {path}. iam_writer.train leaves best.keras in its workdir."
+            )
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:  # Keras and HDF5 let through whatever they stumble over.
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise CheckpointError(
+            f"{path} is not a checkpoint of iam_writer, or damaged: {reason}. Take another copy of it, or remove it and "
+            "train again."
+        ) from error
 
 
 def _random_state(model: "keras.Model") -> "list[keras.Variable]":

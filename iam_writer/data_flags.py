@@ -20,3 +20,8 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("data_dir", None, "Where TFDS keeps datasets. Default: ~/tensorflow_datasets.")
 flags.DEFINE_float("max_bad_images", 0.01, "Share of images that may be unreadable.", 0, 1)
+
+
+@flags.validator("max_bad_images", "must be a number.")
+def _is_number(share):
+    return share == share  # NaN is within all bounds, and not itself.

@@ -4,12 +4,15 @@ Of several datasets each keeps its own split, and its own writers: writer k of t
 writers the first has. Their names are told apart, too: 'top50: 000'.
 """
 
+import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from iam_writer.errors import MissingDataError
@@ -23,6 +26,9 @@ _FEATURES = {"label": "writer", "id": "id", "group": "form"}
 
 SEPARATOR = ": "
 """Between a dataset's config, where there are several, and the name of a writer or a form."""
+
+_DAMAGED = (tf.errors.DataLossError, tf.errors.FailedPreconditionError, tf.errors.NotFoundError)
+"""What TensorFlow says of records that are cut short, fewer than they were, or gone."""
 
 
 def prepared(name: str, data_dir: str | None) -> list[pathlib.Path]:
@@ -67,8 +73,9 @@ def builders(run: dict, data_dir: str | None) -> Builders:
 
 def _find(name: str, fingerprint: str, data_dir: str | None) -> pathlib.Path:
     for found in prepared(name, data_dir):
-        if json.loads((found / "metadata.json").read_text()).get("fingerprint") == fingerprint:
-            return found
+        with _whole(found):
+            if json.loads((found / "metadata.json").read_text()).get("fingerprint") == fingerprint:
+                return found
     raise MissingDataError(
         f"the dataset {name} that it was trained on is not in {_folder(data_dir)}; name its place with --data_dir."
     )
@@ -84,7 +91,22 @@ def line_strips(builder: tfds.core.DatasetBuilder, split: str, height: int, widt
 
     Black on white, so that a network knows hands, not scanners: see `robustness.py` for what that is worth.
     """
-    return strips_of_split(builder, split, height=height, min_width=width, black_on_white=True, **_FEATURES)
+    with _whole(builder.data_path):
+        return strips_of_split(
+            builder, split, height=height, min_width=width, black_on_white=True, **_FEATURES
+        )
+
+
+@contextlib.contextmanager
+def _whole(folder: os.PathLike) -> Iterator[None]:
+    """Says that the files of a prepared dataset are damaged, if they are."""
+    try:
+        yield
+    except (*_DAMAGED, json.JSONDecodeError) as error:
+        raise MissingDataError(
+            f"The files of the dataset in {folder} are damaged, or some are missing. Remove the folder, and "
+            "iam_writer.train will build it anew."
+        ) from error
 
 
 def joint_strips(builders: Builders, split: str, height: int, width: int) -> Strips:
@@ -113,12 +135,13 @@ def line_examples(builders: Builders, split: str) -> Iterator[Example]:
     """The lines of a split of one dataset or several, one after the other; writers and forms of several are told apart."""
     writers_before = 0
     for config, builder in builders.items():
-        for example in examples_of_split(builder, split, **_FEATURES):
-            if len(builders) == 1:
-                yield example
-                continue
-            label, group = writers_before + example.label, f"{config}{SEPARATOR}{example.group}"
-            yield dataclasses.replace(example, label=label, group=group)
+        with _whole(builder.data_path):
+            for example in examples_of_split(builder, split, **_FEATURES):
+                if len(builders) == 1:
+                    yield example
+                    continue
+                label, group = writers_before + example.label, f"{config}{SEPARATOR}{example.group}"
+                yield dataclasses.replace(example, label=label, group=group)
         writers_before += builder.info.features["writer"].num_classes
 
 

@@ -13,10 +13,12 @@ import os
 import pathlib
 import sys
 
+import filelock
+import numpy as np
 from absl import app, flags
 
 from iam_writer import inputs, programs
-from iam_writer.errors import NoWritingError
+from iam_writer.errors import FlagError, NoWritingError
 from iam_writer.gallery import Gallery
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
@@ -34,20 +36,30 @@ def main(argv: list[str]) -> None:
 def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) -> int:
     programs.check_folder(path)
     calibration = inputs.open_calibration(checkpoint)
-    gallery = inputs.open_gallery(path, checkpoint) if path.exists() else None
+    if not writer.strip():
+        raise FlagError("--writer is empty. Whose hand are the pages?")
+    if path.exists():
+        inputs.open_gallery(path, checkpoint)
     pages = inputs.written(inputs.read_pages(paths))
     if len(pages) < len(set(paths)):
         raise NoWritingError("Nothing was enrolled. Leave out what has no handwriting, and try again.")
     from iam_writer import recognizer  # TensorFlow takes seconds to load; what is wrong is told before.
 
     network = recognizer.Recognizer(checkpoint, calibration)
-    gallery = gallery or Gallery.empty(network.fingerprint, len(calibration.mean))
+    embeddings = []
     for name, page in pages.items():
         scan = network.scan(network.lay(page))
         if warnings := network.warnings(page, scan):
             print(f"{name}: {'; '.join(warnings)}.", file=sys.stderr)
-        gallery = gallery.with_pages(writer, scan.embeddings[scan.votes])
-    gallery.write(path)
+        embeddings.append(scan.embeddings[scan.votes])
+    # Others may enroll at the same time, and what they have written by now is kept.
+    with filelock.FileLock(path.with_name(f".{path.name}.lock")):
+        if path.exists():
+            gallery = inputs.open_gallery(path, checkpoint)
+        else:
+            gallery = Gallery.empty(network.fingerprint, len(calibration.mean))
+        gallery = gallery.with_pages(writer, np.concatenate(embeddings))
+        gallery.write(path)
     windows = gallery.windows[gallery.writers.index(writer)]
     print(f"{path} knows {len(gallery.writers)} writers; {writer} by {windows:,} windows.")
     return 0

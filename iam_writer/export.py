@@ -20,7 +20,7 @@ import textwrap
 
 from absl import app, flags
 
-from iam_writer import formats, inputs, programs
+from iam_writer import checkpoints, formats, programs
 from iam_writer.errors import ExportError
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
@@ -45,11 +45,13 @@ def main(argv: list[str]) -> None:
 
 
 def _export(checkpoint: str, output: str, data_dir: str | None, names: list[str]) -> int:
-    inputs.check_checkpoint(checkpoint)
+    checkpoints.read_state(pathlib.Path(checkpoint))
     folder = pathlib.Path(output).resolve()
     programs.check_folder(folder)
-    if folder.is_file():
-        raise ExportError(f"{folder} is a file; --output is to be a folder.")
+    if folder.is_file() or not folder.name:
+        raise ExportError(
+            f"{folder} is {'a file' if folder.name else 'the root'}; --output is to be a folder."
+        )
     formats.check_packages(names)
     # A checkpoint opens on every backend and device, but only TensorFlow exports, and a GPU rounds otherwise.
     os.environ.update(KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")

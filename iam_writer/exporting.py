@@ -62,7 +62,7 @@ class Exporter:
         self._writers: list[str] = run["writers"]
         self._combine = run["combine"]
         self._stride = recognizer.stride(self.width)
-        self._model = in_float32(keras.saving.load_model(path, compile=False), run)
+        self._model = in_float32(checkpoints.load(path), run)
         self._images, self.handwriting = some_lines(run, data_dir)
 
     def write(self, name: str, output: pathlib.Path) -> Export:

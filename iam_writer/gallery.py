@@ -85,5 +85,5 @@ class Gallery:
                 )
         except FileNotFoundError:
             raise GalleryError(f"There is no gallery {path}: make one with iam_writer.enroll.") from None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise GalleryError(f"{path} is not a gallery of iam_writer.enroll's: {error}") from error

@@ -47,7 +47,7 @@ class HandwritingFolder:
       MissingDataError: no folder is given, there is no such folder, or no image in it.
       NoWritingError: a writer has images, but there is no text line on any.
       IndexFileError: two files of a writer differ in their suffix only, a line cut from a page has a file's name, or a
-        name is not UTF-8.
+        name is not UTF-8, or no name for a writer.
     """
 
     def __init__(self, folder: str | os.PathLike | None, cache_dir: str | os.PathLike | None = None):
@@ -86,6 +86,10 @@ class HandwritingFolder:
         return cut_pages.read(self._archives[path], number) if number else images.read_gray_png(path)
 
     def _add_writer(self, writer: os.DirEntry, scans: dict[str, str]) -> None:
+        if writer.name.strip().splitlines() != [writer.name]:  # TFDS keeps a name a line, stripped.
+            raise errors.IndexFileError(
+                f"{writer.path!r} begins or ends with a blank, or has a line break in its name: rename it"
+            )
         for file in _entries(writer.path):
             stem, suffix = os.path.splitext(file.name)
             if suffix.lower() not in SUFFIXES or not file.is_file():
@@ -121,6 +125,10 @@ class HandwritingFolder:
                     lengths[line_id.split("/")[0]] += width / max(1, height)
         self.lines.sort(key=lambda line: line.id)
         self._check(lengths)
+        several = [
+            f"{_relative(path)}: {why}" for path in scans.values() for why in images.several_pages(path)
+        ]
+        self.warnings = several + self.warnings
 
     def _of_one_name(self, scans: dict[str, str], cut: dict[str, CutPage]) -> list[list[str]]:
         """The ids of scans that have a form's name in common. Those without any writing become `ignored`."""

@@ -2,12 +2,14 @@
 
 import concurrent.futures
 import dataclasses
+import errno
 import functools
 import hashlib
 import json
 import logging
 import os
 import pathlib
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -181,11 +183,19 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return IamDatabase(manual_dir, unit=config.unit, extract_dir=extract_dir)
 
     def download_and_prepare(self, **kwargs: Any) -> None:
-        """As TFDS's own. Two programs that prepare the same dataset wait for each other."""
+        """As TFDS's own, but of a full disk an OSError. Two programs that prepare the same dataset wait for each other."""
         folder = pathlib.Path(self.data_path)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.parent / f"{folder.name}.lock"):
-            super().download_and_prepare(**kwargs)
+            for left in folder.parent.glob(f"incomplete.*_{folder.name}"):  # By a program that was killed.
+                shutil.rmtree(left)
+            try:
+                super().download_and_prepare(**kwargs)
+            except Exception as error:  # Of a full disk, TensorFlow's, and what TFDS makes of it.
+                full = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
+                if not any(why in str(error) for why in full):
+                    raise
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
         if not self.info.initialized:  # Another program has prepared it while this one waited.
             self.info.read_from_directory(self.data_path)
 

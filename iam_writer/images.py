@@ -111,6 +111,17 @@ def size(path: str | os.PathLike) -> tuple[int, int]:
         return 0, 0
 
 
+def several_pages(path: str | os.PathLike) -> list[str]:
+    """A sentence on what is left out of a TIFF file of several pages, of which the first is taken; none of others."""
+    try:
+        with Image.open(path, formats=["TIFF"]) as image:
+            number = image.n_frames
+    except Exception:  # As above.
+        return []
+    why = f"only the first of its {number} pages is looked at: save each as a file of its own"
+    return [why] if number > 1 else []
+
+
 class _UnsupportedPixelsError(Exception):
     """The image can be decoded, but is not one of gray or colour."""
 

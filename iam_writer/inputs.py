@@ -2,14 +2,13 @@
 argument is told at once.
 """
 
-import contextlib
+import dataclasses
 import os
 import pathlib
 import sys
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from iam_writer import checkpoints, pages
+from iam_writer import checkpoints, images, pages
 from iam_writer.calibration import Calibration
 from iam_writer.errors import BadImageError, CheckpointError, GalleryError
 from iam_writer.gallery import Gallery
@@ -23,37 +22,14 @@ def open_calibration(path: str | os.PathLike) -> Calibration:
       CheckpointError: there is no such checkpoint, or it is not calibrated.
     """
     path = pathlib.Path(path)
-    with _readable(path):
-        checkpoints.read_state(path)
-        found = checkpoints.read_calibration(path)
+    checkpoints.read_state(path)
+    found = checkpoints.read_calibration(path)
     if found is None:
         raise CheckpointError(
             f"{path} is not calibrated: its training has not come to its end, or it is last.keras. Take best.keras, "
             "after the command that trained it has ended; given again, the command goes on."
         )
     return found
-
-
-def check_checkpoint(path: str | os.PathLike) -> None:
-    """Raises CheckpointError if there is no such checkpoint. It need not be calibrated."""
-    path = pathlib.Path(path)
-    with _readable(path):
-        checkpoints.read_state(path)
-
-
-@contextlib.contextmanager
-def _readable(path: pathlib.Path) -> Iterator[None]:
-    """Says what is wrong with a checkpoint that cannot be read."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"There is no checkpoint {path}. iam_writer.train leaves best.keras in its workdir."
-        ) from None
-    except (OSError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    except ValueError as error:
-        raise CheckpointError(str(error)) from error
 
 
 def open_gallery(path: str | os.PathLike, checkpoint: str | os.PathLike) -> Gallery:
@@ -76,7 +52,8 @@ def read_pages(paths: Sequence[str]) -> dict[str, Page | BadImageError]:
 
     def read(path: str) -> Page | BadImageError:
         try:
-            return pages.read(path)
+            page = pages.read(path)
+            return dataclasses.replace(page, warnings=[*images.several_pages(path), *page.warnings])
         except BadImageError as error:
             return error
 

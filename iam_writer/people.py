@@ -120,7 +120,9 @@ def run(
         )
         report["strangers"] = builder.info.full_name
         others, parts = {builder.info.config_name: builder}, list(builder.info.splits)
-        known_names = {writer.rpartition(datasets.SEPARATOR)[2] for writer in network.writers}
+        known_names = {
+            name for trained_on in own.values() for name in trained_on.info.features["writer"].names
+        }
         by_strangers = {
             writer: found for writer, found in form_names(others, parts).items() if writer not in known_names
         }

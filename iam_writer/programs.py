@@ -19,6 +19,10 @@ from iam_writer.errors import InputError, MissingDataError
 def set_up_logging() -> None:
     """Shows this project's messages, and of its libraries' only warnings."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if (
+        getattr(sys.stdout, "errors", None) == "strict"
+    ):  # Names of files and writers may be beyond its alphabet.
+        sys.stdout.reconfigure(errors="backslashreplace")
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Readers refuse such images.
     if not flags.FLAGS["verbosity"].present:
         absl_logging.set_verbosity(absl_logging.WARNING)
@@ -32,6 +36,10 @@ def plain_endings() -> Iterator[None]:
     """Exits without a traceback where a person can mend it (status 1) or has stopped the program (130)."""
     try:
         yield
+        print(end="", flush=True)
+    except BrokenPipeError:  # Of `| head`, say. What Python still writes at its end must have a place to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_say("Nobody reads on.", 1))
     except KeyboardInterrupt as stopped:
         sys.exit(_say(stopped, 130))
     except InputError as error:
@@ -48,7 +56,8 @@ def run(program: Callable[[], int]) -> None:
     """Exits with the status that a program returns, or as `plain_endings` does."""
     set_up_logging()
     with plain_endings():
-        sys.exit(program())
+        status = program()
+    sys.exit(status)
 
 
 def check_folder(path: str | os.PathLike) -> None:

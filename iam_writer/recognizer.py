@@ -12,7 +12,6 @@ from PIL import Image
 
 from iam_writer import calibration as calibrations
 from iam_writer import checkpoints, pages, scoring
-from iam_writer import models as models  # Registers the layers that Keras finds in a checkpoint.
 from iam_writer.calibration import Calibration
 from iam_writer.gallery import Gallery
 from iam_writer.pages import Page
@@ -88,7 +87,7 @@ class Recognizer:
         self.stride = stride(self.width)
         self.fingerprint = checkpoints.fingerprint(path)
         self.calibration = calibration
-        self._model = seeing(keras.saving.load_model(path, compile=False))
+        self._model = seeing(checkpoints.load(path))
 
     def lay(self, page: Page) -> list[np.ndarray]:
         """The lines of a page as the network knows them: uint8 `[columns, height]` each, black on white."""

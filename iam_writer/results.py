@@ -95,26 +95,28 @@ def _table(runs: Sequence[dict]) -> str:
 
 
 def read(paths: Iterable[str | os.PathLike]) -> list[dict]:
-    """The files' contents; of one with means over seeds, those of the seeds' own files, which lie beside it.
+    """The files' contents, each once; of one with means over seeds, those of the seeds' own files, which lie beside it.
 
     Raises:
-      MissingDataError: one is not there, or no JSON object.
+      MissingDataError: one is not there, or no result.json of a run.
     """
-    results = []
-    for path in paths:
+    results = {}
+    for path in map(pathlib.Path, paths):
         try:
-            result = json.loads(pathlib.Path(path).read_text())
-        except (OSError, ValueError) as error:
-            raise MissingDataError(f"{path} cannot be read: {error}") from error
-        if not isinstance(result, dict) or "config" not in result:
-            raise MissingDataError(f"{path} is no result.json of a run")
-        config = result["config"]
-        if config.get("num_seeds", 1) == 1:
-            results.append(result)
-        else:
-            seeds = range(config["seed"], config["seed"] + config["num_seeds"])
-            results += read(pathlib.Path(path).with_name(f"seed{seed}") / "result.json" for seed in seeds)
-    return results
+            result = json.loads(path.read_text())
+            config = result["config"]
+            if config.get("num_seeds", 1) > 1:
+                seeds = range(config["seed"], config["seed"] + config["num_seeds"])
+                of_seeds = [path.with_name(f"seed{seed}") / path.name for seed in seeds]
+                results |= {os.path.realpath(of_seed): read([of_seed])[0] for of_seed in of_seeds}
+                continue
+            report([result])  # Whatever is wrong with what it holds shows here, where its name is known.
+        except KeyError as error:
+            raise MissingDataError(f"{path} is no result.json of a run: it has no {error}") from error
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise MissingDataError(f"{path} is no result.json of a run: {error}") from error
+        results[os.path.realpath(path)] = result
+    return list(results.values())
 
 
 def main(argv: list[str]) -> None:
@@ -123,8 +125,9 @@ def main(argv: list[str]) -> None:
     with programs.plain_endings():
         output = pathlib.Path(os.path.expanduser(flags.FLAGS.output))
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_beside(output, report(read(argv[1:])))
-    print(f"Wrote {output} from {len(argv) - 1} results.", file=sys.stderr)
+        results = read(argv[1:])
+        write_beside(output, report(results))
+    print(f"Wrote {output} from {len(results)} results.", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,23 @@
 r"""How well does a network do on scans that look different from those it was trained on?
 
-  python -m iam_writer.robustness --checkpoint=runs/top50/best.keras --manual_dir=~/iam
+  python -m iam_writer.robustness --checkpoint=runs/top50/best.keras
 
 Scans the lines of a split clean and under each of `corruptions.py`, and prints the share of patches, lines and forms
-whose writer is named first. The dataset is the one that the network was trained on, built from --manual_dir if it is
-not there. --other_scans compares with other images of the same lines.
+whose writer is named first. --other_scans compares with other images of the same lines.
 
 Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
 """
 
 import os
+import pathlib
 
 from absl import app, flags
 
-from iam_writer import data_flags, inputs, programs
+from iam_writer import checkpoints, programs
 from iam_writer.settings import COMBINATIONS
 
-flags.adopt_module_key_flags(data_flags)
 flags.DEFINE_string("checkpoint", None, "The network: best.keras of a run.", required=True)
+flags.DEFINE_string("data_dir", None, "Where TFDS keeps the dataset. Default: ~/tensorflow_datasets.")
 flags.DEFINE_enum("split", "test", ["validation", "test"], "Whose lines. Choose by validation, report test.")
 flags.DEFINE_integer("window_stride", 8, "Columns from a window to the next; 1: all.", 1)
 flags.DEFINE_enum(
@@ -34,10 +34,9 @@ flags.DEFINE_string("output", None, "A JSON file to write all figures to.")
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
-    paths = "checkpoint manual_dir data_dir other_scans output".split()
-    names = [*paths, "max_bad_images", "split", "window_stride", "combine"]
+    names = "checkpoint data_dir split window_stride combine other_scans output".split()
     values = {name: flags.FLAGS[name].value for name in names}
-    for name in paths:
+    for name in ("checkpoint", "data_dir", "other_scans", "output"):
         values[name] = values[name] and os.path.expanduser(values[name])
     programs.run(lambda: _robustness(values))
 
@@ -45,7 +44,7 @@ def main(argv: list[str]) -> None:
 def _robustness(values: dict) -> int:
     if values["output"]:
         programs.check_folder(values["output"])
-    inputs.check_checkpoint(values["checkpoint"])
+    checkpoints.read_state(pathlib.Path(values["checkpoint"]))
     from iam_writer import scans  # TensorFlow takes seconds to load; what is wrong is told before.
 
     print(scans.table(scans.run(**values)))

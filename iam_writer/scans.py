@@ -7,18 +7,15 @@ import pathlib
 import tempfile
 from collections.abc import Iterable, Iterator
 
-import keras
 import numpy as np
 from PIL import Image
 
-from iam_writer import checkpoints, datasets, images, inputs
+from iam_writer import checkpoints, images
 from iam_writer.corruptions import CORRUPTIONS, corrupted
-from iam_writer.errors import MissingDataError, OtherRunError
+from iam_writer.datasets import builders, line_examples
+from iam_writer.errors import MissingDataError
 from iam_writer.files import write_beside
-from iam_writer.iam_writer_dataset_builder import prepare
-from iam_writer.models import MODELS  # noqa: F401  Registers the layers that checkpoints name.
 from iam_writer.provenance import provenance
-from iam_writer.settings import datasets_of
 from iam_writer.training import evaluate
 from pipelines.strips import Example, open_or_build
 
@@ -28,9 +25,7 @@ CLEAN = "clean"
 def run(
     *,
     checkpoint: str,
-    manual_dir: str | None,
     data_dir: str | None,
-    max_bad_images: float,
     split: str,
     window_stride: int,
     combine: str,
@@ -47,25 +42,9 @@ def run(
       InputError: of the kinds in `errors`.
       OSError: something cannot be written.
     """
-    inputs.check_checkpoint(checkpoint)
-    path = pathlib.Path(checkpoint)
-    trained = checkpoints.read_state(path)["run"]
-    try:
-        builders = datasets.builders(trained, data_dir)
-    except MissingDataError:
-        builders = {
-            config: prepare(config, data_dir=data_dir, manual_dir=folder, max_bad_images=max_bad_images)
-            for config, folder in datasets_of(trained["dataset"], manual_dir).items()
-        }
-    infos = [builder.info for builder in builders.values()]
-    full_names = ",".join(info.full_name for info in infos)
-    # Of other files, lines that are held out now may have been trained on.
-    if ",".join(info.metadata["fingerprint"] for info in infos) != trained["fingerprint"]:
-        raise OtherRunError(
-            f"{checkpoint} was trained on other files than {full_names} is made from. Pass the --data_dir and "
-            "--manual_dir that it was trained with."
-        )
-    model = keras.saving.load_model(path, compile=False)
+    trained = checkpoints.read_state(pathlib.Path(checkpoint))["run"]
+    own = builders(trained, data_dir)
+    model = checkpoints.load(checkpoint)
     _, width, height = model.input_shape
 
     def accuracies(examples: Iterable[Example], name: str) -> dict[str, float]:
@@ -81,11 +60,13 @@ def run(
             return evaluate(model, strips, len(trained["writers"]), window_stride, combine, name)
 
     def lines(part: str) -> Iterator[Example]:
-        return datasets.line_examples(builders, part)
+        return line_examples(own, part)
+
+    both = _in_both(lines, pathlib.Path(other_scans)) if other_scans else None
 
     report = {
         "checkpoint": checkpoint,
-        "dataset": full_names,
+        "dataset": ",".join(builder.info.full_name for builder in own.values()),
         "split": split,
         "window_stride": window_stride,
         "combine": combine,
@@ -93,11 +74,9 @@ def run(
     }
     for name in CORRUPTIONS:
         report["results"][name] = accuracies(_corrupted(lines(split), name), name)
-    if other_scans:
-        own, other = _in_both(lines, pathlib.Path(other_scans))
+    if both:
         report["same_lines"] = {
-            "dataset": accuracies(own, "dataset"),
-            "other scans": accuracies(other, "other scans"),
+            name: accuracies(some, name) for name, some in zip(("dataset", "other scans"), both, strict=True)
         }
     report |= provenance()
     if output:

@@ -15,11 +15,13 @@ Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the mess
 """
 
 import dataclasses
+import math
 import os
 
 from absl import app, flags
 
 from iam_writer import data_flags, programs, train_flags  # noqa: F401 (train_flags: for its flags)
+from iam_writer.errors import FlagError
 from iam_writer.settings import AUGMENTATIONS, MODELS, PRECISIONS, Settings
 
 flags.adopt_module_key_flags(data_flags)
@@ -96,9 +98,12 @@ def settings_from_flags() -> Settings:
     """The flags' values; paths with ~ resolved.
 
     Raises:
-      FlagError: there are other than as many folders as datasets.
+      FlagError: a number is infinite or none, or there are other than as many folders as datasets.
     """
     values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Settings)}
+    for name, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):  # NaN is within all bounds.
+            raise FlagError(f"--{name}={value} is not a number to work with.")
     # One dataset's folder may have a comma in its name.
     if "," in values["dataset"] and values["manual_dir"]:
         values["manual_dir"] = ",".join(map(os.path.expanduser, values["manual_dir"].split(",")))
@@ -126,11 +131,13 @@ def main(argv: list[str]) -> None:
             printed = scoring.table(training.run(settings))
         else:
             printed = scoring.table_of_seeds(training.run_seeds(settings))
-    print(printed)
-    where = (
-        settings.workdir if settings.num_seeds == 1 else f"{settings.workdir} a folder a seed, and in each"
-    )
-    print(f"\nIn {where}: result.json, best.keras, flags.txt, tensorboard/")
+        print(printed)
+        where = (
+            settings.workdir
+            if settings.num_seeds == 1
+            else f"{settings.workdir} a folder a seed, and in each"
+        )
+        print(f"\nIn {where}: result.json, best.keras, flags.txt, tensorboard/")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,11 @@ def _are_steps(steps):
     )
 
 
+@flags.multi_flags_validator(["seed", "num_seeds"], "The last seed must be below 2**32.")
+def _are_seeds(values):
+    return values["seed"] + values["num_seeds"] <= 2**32
+
+
 @flags.multi_flags_validator(["fonts_dir", "text_file"], "--fonts_dir and --text_file go together.")
 def _are_together(values):
     return (values["fonts_dir"] is None) == (values["text_file"] is None)

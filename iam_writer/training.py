@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import filelock
 import keras
 import numpy as np
 import tensorflow as tf
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from iam_writer import checkpoints, recognizer, scoring
 from iam_writer.datasets import joint_strips, parts, writers
 from iam_writer.devices import gpus, on_jax
-from iam_writer.errors import DivergedError, FlagError, ServiceError
+from iam_writer.errors import DivergedError, FlagError, OtherRunError, ServiceError
 from iam_writer.files import write_beside
 from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
 from iam_writer.losses import SmoothedCrossEntropy
@@ -104,20 +105,53 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
     """
     began = time.monotonic()
     strategy, precision = set_up_device(settings)
+    workdir = pathlib.Path(settings.workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    with alone_in(workdir) if is_chief(strategy) else contextlib.nullcontext():
+        return _run(settings, workdir, strategy, precision, began)
+
+
+@contextlib.contextmanager
+def alone_in(workdir: pathlib.Path) -> Iterator[None]:
+    """No other program trains in a folder meanwhile: two would write each other's checkpoints.
+
+    Raises:
+      OtherRunError: one does.
+    """
+    lock = filelock.FileLock(workdir / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise OtherRunError(
+            f"Another program trains in {workdir}. Wait for its end, or choose another --workdir."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _run(
+    settings: Settings,
+    workdir: pathlib.Path,
+    strategy: tf.distribute.Strategy,
+    precision: str,
+    began: float,
+) -> dict[str, dict[str, float]]:
     data = load(settings)
     positions = number_of_positions(data.strips["train"], settings.patch_width)
     steps_per_epoch = max(1, round(settings.patch_fraction * positions / settings.batch_size))
     origin = {"precision": precision, "writers": data.writers, "fingerprint": data.fingerprint}
     identity = json.loads(json.dumps(settings.decides_weights | origin))
 
-    workdir = pathlib.Path(settings.workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
     last = workdir / LAST
     chief = is_chief(strategy)
     progress = Progress()
     if last.exists():
         state = checkpoints.read_state(last)
         check_same_run(state["run"], identity, str(last))
+        if state["progress"]["best_step"]:
+            check_same_run(checkpoints.read_state(workdir / BEST)["run"], identity, str(workdir / BEST))
         progress = Progress(**state["progress"])
         began -= progress.total_seconds
     if chief:

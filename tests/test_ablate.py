@@ -88,6 +88,17 @@ def test_a_scan_of_other_weights_is_made_anew(base, stopped_once):
     first.write_bytes(before)
 
 
+def test_a_scan_at_another_stride_is_made_anew(base, stopped_once):
+    """The base's stride may change without another training; a scan that varies something else has it too."""
+    folder = pathlib.Path(base.workdir) / "base/seed1"
+    data = training.load(base)
+    strides = []
+    for stride in (40, 80):
+        settings = dataclasses.replace(base, window_stride=stride, combine="log_probabilities")
+        strides.append(ablation._scanned(settings, data, folder, "combine=log_probabilities")["test.patches"])
+    assert strides[0] > strides[1]
+
+
 def made(change, seed, line, **more):
     return {
         "validation.line_top1": 0.5,
@@ -204,6 +215,8 @@ def test_a_row_has_nothing_of_the_row_before(monkeypatch):
         ("--vary='", "No closing quotation"),
         ("--scan=model=compact", "--scan can change window_stride and combine only"),
         ("--train_minutes=0", "must be more than 0"),
+        ("--train_minutes=inf", "and finite"),
+        ("--weight_decay=nan", "not a number"),
         ("5", "Unknown argument"),
         (
             ["--dataset=iam_writer/top50,iam_writer/folder", "--manual_dir=a,b,c"],

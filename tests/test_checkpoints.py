@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from iam_writer import checkpoints
+from iam_writer.errors import CheckpointError
 
 
 def test_the_calibration_is_replaced_and_all_else_stays(trained, tmp_path):
@@ -39,8 +40,30 @@ def test_the_last_checkpoint_is_not_calibrated(trained):
 
 def test_what_is_no_checkpoint(tmp_path):
     (tmp_path / "x.keras").write_bytes(b"PK")
-    with pytest.raises(ValueError, match="is not a checkpoint"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint"):
         checkpoints.read_state(tmp_path / "x.keras")
+
+
+def test_damaged_weights_are_told_in_a_sentence(trained, tmp_path):
+    content = bytearray((trained[0] / "best.keras").read_bytes())
+    content[len(content) // 2] ^= 255
+    (tmp_path / "x.keras").write_bytes(content)
+    assert checkpoints.read_state(tmp_path / "x.keras")
+    with pytest.raises(
+        CheckpointError, match=r"x\.keras is not a checkpoint of iam_writer, or damaged: .*CRC"
+    ):
+        checkpoints.load(tmp_path / "x.keras")
+
+
+def test_what_keras_does_not_know_is_told_in_a_sentence(trained, tmp_path):
+    with (
+        zipfile.ZipFile(trained[0] / "best.keras") as before,
+        zipfile.ZipFile(tmp_path / "x.keras", "w") as after,
+    ):
+        for name in before.namelist():
+            after.writestr(name, before.read(name).replace(b'"Conv2D"', b'"Conv9D"'))
+    with pytest.raises(CheckpointError, match="Conv9D"):
+        checkpoints.load(tmp_path / "x.keras")
 
 
 def test_training_calibrates(trained):

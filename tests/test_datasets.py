@@ -1,5 +1,7 @@
 """iam_writer/datasets.py: prepared datasets are found, and several become one, in which nothing is mixed up."""
 
+import pathlib
+
 import numpy as np
 import pytest
 from conftest import png, scribble
@@ -100,3 +102,16 @@ def test_what_a_checkpoint_was_trained_on_is_found(two, tmp_path):
         datasets.strips(run | {"fingerprint": f"{prints['synthetic']},0"}, "test", str(tmp_path))
     alone = {"dataset": "iam_writer/folder", "writers": ["a: b", "c"]}
     assert datasets.parts(alone, np.array([0, 1])) == {}
+
+
+@pytest.mark.parametrize("left", [None, 0, 700], ids=["gone", "empty", "cut short"])
+def test_damaged_files_of_a_dataset_are_told(two, left):
+    (path,) = pathlib.Path(two["folder"].data_path).glob("*-train.tfrecord-*")
+    content = path.read_bytes()
+    path.unlink()
+    if left is not None:
+        path.write_bytes(content[:left])
+    with pytest.raises(errors.MissingDataError, match="or some are missing"):
+        datasets.line_strips(two["folder"], "train", 32, 40)
+    with pytest.raises(errors.MissingDataError, match=r"folder.* are damaged"):
+        datasets.joint_strips(two, "train", 32, 40)

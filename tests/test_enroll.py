@@ -6,6 +6,7 @@ import numpy as np
 from conftest import png, run_module, run_without_tensorflow
 from handwriting_pages import printed_page
 
+from iam_writer import enroll, recognizer
 from iam_writer.gallery import Gallery
 
 
@@ -37,6 +38,27 @@ def test_a_hand_is_enrolled_and_found_again(trained, form_images, tmp_path):
     assert done.returncode == 1
     assert "Nothing was enrolled" in done.stderr
     assert path.read_bytes() == before
+
+
+def test_who_is_enrolled_meanwhile_stays(trained, form_images, tmp_path, monkeypatch):
+    checkpoint, path = str(trained[0] / "best.keras"), tmp_path / "g.npz"
+
+    def meanwhile(network, *_):
+        gallery = Gallery.empty(network.fingerprint, len(network.calibration.mean))
+        gallery.with_pages("Bob", np.ones((1, 256))).write(path)
+        return []
+
+    monkeypatch.setattr(recognizer.Recognizer, "warnings", meanwhile)
+    assert enroll._enroll([str(form_images[0])], checkpoint, path, "Ada") == 0
+    assert Gallery.read(path).writers == ["Ada", "Bob"]
+
+
+def test_a_writer_has_a_name(trained, form_images, tmp_path):
+    checkpoint = f"--checkpoint={trained[0] / 'best.keras'}"
+    done = run_without_tensorflow(
+        "enroll", checkpoint, f"--gallery={tmp_path / 'g.npz'}", "--writer=", form_images[0]
+    )
+    assert done.returncode == 1 and "--writer is empty" in done.stderr
 
 
 def test_a_gallery_of_another_checkpoint_is_refused(trained, form_images, tmp_path):

@@ -1,5 +1,7 @@
 """gallery.py: embeddings in, who is like whom out."""
 
+import io
+
 import numpy as np
 import pytest
 from test_calibration import made
@@ -11,6 +13,12 @@ from iam_writer.gallery import Gallery
 def gallery():
     found = Gallery.empty("c0ffee", 2).with_pages("bob", np.array([[0.0, 1.0], [0.0, 3.0]]))
     return found.with_pages("ada", np.array([[1.0, 0.0]]))
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def test_pages_of_one_writer_add_up():
@@ -36,7 +44,7 @@ def test_it_is_read_as_it_was_written(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["g.npz"]
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"text"])
+@pytest.mark.parametrize("content", [b"", b"PK", b"text", npy(np.zeros(3))])
 def test_what_is_no_gallery(tmp_path, content):
     (tmp_path / "g.npz").write_bytes(content)
     with pytest.raises(GalleryError, match="is not a gallery"):

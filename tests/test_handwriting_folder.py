@@ -74,6 +74,19 @@ def test_two_files_of_one_name(folder):
         HandwritingFolder(folder("a/x.png", "a/x.jpg", "b/x.png"))
 
 
+@pytest.mark.parametrize("name", [" ", "ada ", "a\nda", "\u3000"])
+def test_names_of_writers_fit_a_line(folder, name):
+    with pytest.raises(IndexFileError, match="rename it"):
+        HandwritingFolder(folder("anna/a.png", f"{name}/b.png"))
+
+
+def test_pages_left_out_of_a_tiff_file_are_told(folder):
+    scans, page = folder("anna/three.tif"), Image.new("L", (300, 40), 255)
+    page.save(scans / "anna/three.tif", save_all=True, append_images=[page, page])
+    told = "anna/three.tif: only the first of its 3 pages is looked at: save each as a file of its own"
+    assert told in HandwritingFolder(scans).warnings
+
+
 def test_names_are_text(folder):
     root = folder("a/x.png")
     try:

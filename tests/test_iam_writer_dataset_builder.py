@@ -8,6 +8,7 @@ import tempfile
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from conftest import SMALL_IAM, png, scribble, write_iam
 from handwriting_pages import written_page
@@ -261,9 +262,17 @@ def test_missing_data(tmp_path, monkeypatch, manual_dir, message):
         prepare("top50", data_dir=tmp_path / "tfds", manual_dir=manual_dir)
 
 
-def test_a_full_disk_leaves_nothing_and_the_next_run_starts_clean(tmp_path, small_iam, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        tf.errors.ResourceExhaustedError(None, None, "x.tfrecord; No space left on device"),
+    ],
+    ids=["ours", "TensorFlow's"],
+)
+def test_a_full_disk_leaves_nothing_and_the_next_run_starts_clean(tmp_path, small_iam, monkeypatch, error):
     def full(*args, **kwargs):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise error
 
     with monkeypatch.context() as patched:
         patched.setattr(iam_writer_dataset_builder, "_read_in_parallel", full)
@@ -274,6 +283,14 @@ def test_a_full_disk_leaves_nothing_and_the_next_run_starts_clean(tmp_path, smal
         prepare("top50", data_dir=tmp_path / "tfds", manual_dir=small_iam).info.splits["test"].num_examples
         == 6
     )
+
+
+def test_what_a_killed_program_left_is_removed(tmp_path, small_iam):
+    left = tmp_path / "tfds/iam_writer/top50/incomplete.8XSUO5_1.0.0"
+    left.mkdir(parents=True)
+    (left / "iam_writer-train.tfrecord").write_bytes(b"half")
+    prepare("top50", data_dir=tmp_path / "tfds", manual_dir=small_iam)
+    assert not left.exists()
 
 
 def test_synthetic_config_has_a_name_of_its_own():

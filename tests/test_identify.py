@@ -142,3 +142,31 @@ def test_ctrl_c_leaves_nothing_half_written(trained, form_images, tmp_path):
     left = [path.name for path in tmp_path.iterdir()]
     assert (process.returncode, left) in [(130, []), (0, ["why.png"]), (2, ["why.png"])], said
     assert "Traceback" not in said
+
+
+def test_nobody_reads_on(trained, form_images):
+    command = [sys.executable, "-m", "iam_writer.identify", f"--checkpoint={trained[0] / 'best.keras'}"]
+    process = subprocess.Popen(
+        [*command, *form_images], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()  # As `| head` does.
+    said = process.stderr.read()
+    assert process.wait(timeout=120) == 1
+    assert "Nobody reads on." in said and "Traceback" not in said and "BrokenPipe" not in said
+
+
+def test_a_terminal_without_the_letters(trained, form_images):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "iam_writer.identify",
+            f"--checkpoint={trained[0] / 'best.keras'}",
+            form_images[0],
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert "windows on" in done.stdout and "Traceback" not in done.stderr

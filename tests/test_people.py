@@ -116,3 +116,17 @@ def test_a_dataset_without_strangers(trained, monkeypatch):
     monkeypatch.setattr(people, "prepare", lambda *_, **__: tfds.builder_from_directory(own))
     with pytest.raises(MissingDataError, match="--strangers"):
         run(trained, strangers="iam_writer/synthetic")
+
+
+def test_a_known_writer_whose_name_has_a_colon_is_no_stranger(trained, monkeypatch):
+    own = datasets.prepared("iam_writer/synthetic", str(trained[1]))[0]
+
+    def prepared_with_colons(*_, **__):
+        builder = tfds.builder_from_directory(own)
+        builder.info.features["writer"]._int2str = [f"Dr: {name}" for name in "abcde"]
+        return builder
+
+    monkeypatch.setattr(people, "prepare", prepared_with_colons)
+    monkeypatch.setattr(people.datasets, "builders", lambda *_: {"synthetic": prepared_with_colons()})
+    with pytest.raises(MissingDataError, match="has nobody"):
+        run(trained, strangers="iam_writer/synthetic")

@@ -117,7 +117,18 @@ def test_a_flagfile_elsewhere_is_shown_without_its_folder():
     assert "`python -m iam_writer.train --flagfile=my.flags`" in results.report([made(command=command)])
 
 
-@pytest.mark.parametrize("text", [None, "{", "[1]", '{"patches": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "{",
+        "[1]",
+        '{"patches": 1}',
+        '{"config": 1}',
+        '{"config": {}, "command": null}',
+        '{"config": {}, "minutes": "3"}',
+    ],
+)
 def test_other_files_are_refused(tmp_path, text):
     path = tmp_path / "result.json"
     if text is not None:
@@ -150,5 +161,7 @@ def test_the_program_writes_the_page(tmp_path):
         str(tmp_path / "result.json"),
         f"--output={output}",
     ]
+    # Named twice, it is one run all the same.
+    command.insert(3, str(tmp_path / "docs/../result.json"))
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     assert output.read_text() == results.report([made()])

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,7 +132,7 @@ def test_a_run_leaves_its_results(settings):
     assert summary["machine.cores"] >= 1
     assert list(workdir.glob("tensorboard/events*"))
     assert keras.saving.load_model(workdir / "best.keras").count_params() > 0
-    assert not list(workdir.glob(".*"))
+    assert [path.name for path in workdir.glob(".*")] == [".lock"]
 
 
 def test_a_finished_run_is_only_evaluated_again(settings):
@@ -227,6 +228,31 @@ def test_a_run_that_stops_within_its_profile_goes_on_with_it(settings, monkeypat
     assert len(list(pathlib.Path(settings.workdir).rglob("*.xplane.pb"))) == 1
     training.run(profiled)
     assert len(list(pathlib.Path(settings.workdir).rglob("*.xplane.pb"))) == 2
+
+
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_a_damaged_checkpoint_in_the_workdir(settings, name):
+    training.run(settings)
+    path = pathlib.Path(settings.workdir) / f"{name}.keras"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(errors.CheckpointError, match=rf"{name}\.keras is not a checkpoint"):
+        training.run(settings)
+
+
+def test_a_best_checkpoint_of_another_run_is_not_taken_for_ones_own(settings, tmp_path):
+    training.run(settings)
+    training.run(dataclasses.replace(settings, seed=2, workdir=str(tmp_path / "other")))
+    shutil.copy(tmp_path / "other/best.keras", settings.workdir)
+    with pytest.raises(errors.OtherRunError, match=r"best\.keras belongs to another run: seed was 2, now 1"):
+        training.run(settings)
+
+
+def test_two_programs_do_not_train_in_one_workdir(settings):
+    given = command(settings)
+    with training.alone_in(pathlib.Path(settings.workdir)):
+        done = subprocess.run(given, capture_output=True, text=True, timeout=300)
+    assert "Another program trains in" in one_message(done.returncode, done.stderr)
+    assert not list(pathlib.Path(settings.workdir).glob("*.keras"))
 
 
 def test_several_seeds(settings):
@@ -460,6 +486,10 @@ def test_full_disk(settings, monkeypatch, capsys):
             "names 3 folders, and 2 datasets are read from files: top50, folder",
         ),
         ("--profile_steps=30,20", "must be two steps"),
+        ("--patch_fraction=inf", "--patch_fraction=inf is not a number"),
+        ("--checkpoint_minutes=nan", "--checkpoint_minutes=nan is not a number"),
+        ("--max_bad_images=nan", "must be a number"),
+        (["--seed=4294967295", "--num_seeds=2"], "The last seed must be below 2**32"),
         ("--fonts_dir=.", "go together"),
         (["--script=greek", "--fonts_dir=.", "--text_file=x"], "are of invented hands"),
         ("--test_script=latin", "--test_script must be another than --script"),
