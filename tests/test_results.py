@@ -1,10 +1,9 @@
 """iam_writer/results.py: result.json files in, a page of tables out; protocols never share a table."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+from conftest import run_module
 
 from iam_writer import errors, results
 
@@ -129,12 +128,5 @@ def test_other_files_are_refused(tmp_path, text):
 def test_the_program_writes_the_page(tmp_path):
     (tmp_path / "result.json").write_text(json.dumps(made()))
     output = tmp_path / "docs/results.md"
-    command = [
-        sys.executable,
-        "-m",
-        "iam_writer.results",
-        str(tmp_path / "result.json"),
-        f"--output={output}",
-    ]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    run_module("results", tmp_path / "result.json", f"--output={output}").check_returncode()
     assert output.read_text() == results.report([made()])
