@@ -21,7 +21,8 @@ class NoTensorFlow:
     def find_spec(self, name, path=None, target=None):
         assert name not in ('tensorflow', 'keras'), 'TensorFlow was imported'
 sys.meta_path.insert(0, NoTensorFlow())
-for name in [name for name in sys.modules if name.partition('.')[0] in ('tensorflow', 'keras')]:
+# And absl, which would tell TensorFlow when it has read the flags.
+for name in [name for name in sys.modules if name.partition('.')[0] in ('tensorflow', 'keras', 'absl')]:
     del sys.modules[name]
 """
 """To be put before code where TensorFlow must not be needed: an assertion fails if it is imported."""
