@@ -32,12 +32,13 @@ class Fork(context.Process):
     """`python -c <code> <arguments>`, with more in its environment. It has begun; `wait` for it."""
 
     def __init__(self, code: str, *arguments, **environment):
-        super().__init__()
+        super().__init__(daemon=True)  # It ends with the tests, should one fail before it has waited.
         self.code, self.arguments, self.environment = code, [*map(str, arguments)], environment
         self.folder = pathlib.Path(tempfile.mkdtemp())
         self.start()
 
     def run(self) -> None:
+        self.daemon = False  # Which may not have processes of its own.
         for number, name in ((1, "stdout"), (2, "stderr")):
             os.dup2(os.open(self.folder / name, os.O_WRONLY | os.O_CREAT), number)
         sys.stdout.reconfigure(line_buffering=True)  # For `said`.
