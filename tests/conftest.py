@@ -5,10 +5,10 @@ import io
 import os
 import pathlib
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+from forks import PROGRAM, WITHOUT_TENSORFLOW, Fork
 from PIL import Image
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -44,7 +44,7 @@ def make_strips(tmp_path):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def iam_dir():
     """The folder of real IAM images, which are not ours to ship."""
     if "IAM_DIR" not in os.environ:
@@ -122,24 +122,12 @@ def form_images(trained, tmp_path_factory):
 
 def run_module(name: str, *arguments) -> subprocess.CompletedProcess:
     """Runs a program of the package as a person would. In a process of its own: programs have flags of one name."""
-    command = [sys.executable, "-m", f"iam_writer.{name}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
-WITHOUT_TENSORFLOW = """
-import runpy, sys
-class NoTensorFlow:
-    def find_spec(self, name, path=None, target=None):
-        assert name != 'tensorflow', 'TensorFlow was imported'
-sys.meta_path.insert(0, NoTensorFlow())
-runpy.run_module('iam_writer.' + sys.argv.pop(1), run_name='__main__')
-"""
+    return Fork(PROGRAM, f"iam_writer.{name}", *arguments).wait()
 
 
 def run_without_tensorflow(name: str, *arguments) -> subprocess.CompletedProcess:
-    """The same where TensorFlow must not be needed: an assertion fails if it is imported."""
-    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, name, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    """The same where TensorFlow must not be needed."""
+    return Fork(WITHOUT_TENSORFLOW + PROGRAM, f"iam_writer.{name}", *arguments).wait()
 
 
 def scribble(name: str, height: int = 20, width: int = 60) -> np.ndarray:

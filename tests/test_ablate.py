@@ -4,12 +4,12 @@ import dataclasses
 import itertools
 import json
 import pathlib
-import subprocess
 import sys
 
 import pytest
 from absl import flags
 from conftest import run_without_tensorflow
+from forks import PROGRAM, Fork
 from test_train import SETTINGS
 
 from iam_writer import ablate, ablation, training
@@ -143,19 +143,14 @@ def test_the_program(base, tmp_path):
     """From the command line, with speeds as they are."""
     one = dataclasses.replace(base, num_seeds=1, workdir=str(tmp_path / "runs"))
     (tmp_path / "base.flags").write_text(one.as_flags())
-    code = (
-        "import runpy\nfrom iam_writer import ablation\nablation.ROUND_SECONDS = 0\n"
-        "runpy.run_module('iam_writer.ablate', run_name='__main__')"
-    )
+    at_once = "from iam_writer import ablation; ablation.ROUND_SECONDS = 0\n"
     arguments = [f"--flagfile={tmp_path / 'base.flags'}", "--vary=model=compact patch_width=48"]
     arguments += [
         "--scan=combine=log_probabilities",
         "--train_minutes=0.001",
         f"--table={tmp_path / 'docs/x.md'}",
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300
-    )
+    done = Fork(at_once + PROGRAM, "iam_writer.ablate", *arguments).wait()
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "docs/x.md").read_text()
     assert page in done.stdout
@@ -177,7 +172,7 @@ def test_the_speed_on_two_devices(base):
         f"settings = {dataclasses.replace(base, strategy='mirrored')!r}\n"
         "assert next(training.speeds(settings, training.load(settings), 0)) > 0"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    done = Fork(code).wait()
     assert done.returncode == 0, done.stderr
 
 

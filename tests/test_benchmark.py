@@ -1,10 +1,9 @@
 """pipelines/benchmark.py, the whole program on a tiny corpus; benchmark_report.py, what it concludes from rows."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+from forks import PROGRAM, Fork
 
 from pipelines.benchmark_report import diagnosis, ratios, table
 
@@ -35,10 +34,8 @@ def test_the_whole_program(tmp_path):
     )
     what = "--batch_size=8 --peers_batch_size=8 --peers=tfdata_cached,article --corpus_megabytes=0.1"
     train = "--train=iam_writer.models:article --train_batch_size=4"
-    command = [sys.executable, "-m", "pipelines.benchmark", *f"{sizes} {what} {train}".split()]
-    done = subprocess.run(
-        [*command, f"--output={output}", f"--plot={plot}"], capture_output=True, text=True, timeout=120
-    )
+    flags = [*f"{sizes} {what} {train}".split(), f"--output={output}", f"--plot={plot}"]
+    done = Fork(PROGRAM, "pipelines.benchmark", *flags).wait()
     assert done.returncode == 0, done.stderr
     result = json.loads(output.read_text())
     measured = [(row["key"], row["batch_size"]) for row in result["rows"]]
@@ -65,9 +62,7 @@ def test_the_whole_program(tmp_path):
     ],
 )
 def test_a_wrong_flag_is_told_at_once(flag, message):
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.benchmark", flag], capture_output=True, text=True, timeout=60
-    )
+    done = Fork(PROGRAM, "pipelines.benchmark", flag).wait()
     assert done.returncode == 1
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -3,23 +3,18 @@
 import contextlib
 import dataclasses
 import itertools
-import os
-import pathlib
-import signal
-import subprocess
-import sys
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from forks import PROGRAM, Fork
 from test_train import SETTINGS, same_weights
 
 from iam_writer import training
 from pipelines.data_service import numbered_patches, put_in_order, service_patches
 from pipelines.patch_order import number_of_positions
 from pipelines.patches import patches, start_columns
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
@@ -42,15 +37,11 @@ def test_put_in_order(come, out):
 
 def start(role, *arguments):
     """A process of the service, and the address that it prints."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.serve", f"--role={role}", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    return process, process.stdout.readline().split()[-1]
+    process = Fork(PROGRAM, "pipelines.serve", f"--role={role}", *arguments)
+    while not process.said().endswith("\n"):
+        assert process.is_alive()
+        time.sleep(0.02)
+    return process, process.said().split()[-1]
 
 
 @pytest.fixture
@@ -83,7 +74,7 @@ def test_exactly_once_over_a_cycle_also_when_workers_are_killed_and_started_anew
     which = {"patch_width": 3, "batch_size": 8, "seed": 5}
     batches = 60 * number_of_positions(strips, 3) // 8  # Of sixty cycles.
     events = {
-        batches // 4: lambda: workers[0].send_signal(signal.SIGKILL),
+        batches // 4: workers[0].kill,
         batches // 2: another_worker,
     }
     come = []

@@ -3,8 +3,6 @@
 import importlib.util
 import io
 import re
-import subprocess
-import sys
 import textwrap
 
 import keras
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import png, run_module, run_without_tensorflow
+from forks import Fork
 from PIL import Image
 
 from iam_writer import checkpoints, datasets, exporting, formats, recognizer, scoring
@@ -19,7 +18,7 @@ from iam_writer.errors import ExportError
 from iam_writer.models import MODELS
 from pipelines.strips import examples_of_split, lay
 
-WITHOUT_THE_PACKAGE = "import sys; sys.modules.update(iam_writer=None, pipelines=None)\n"
+ELSEWHERE = "import os, sys; os.chdir(sys.argv[1]); sys.modules.update(iam_writer=None, pipelines=None)\n"
 
 
 def skip_if_missing(name):
@@ -72,10 +71,7 @@ def test_the_printed_snippet_names_the_writer_as_the_checkpoint_does(exported, n
     (tmp_path / "line.png").write_bytes(line)
     begin = scan.column[window]
     (tmp_path / "patch.png").write_bytes(png(columns[begin : begin + network.width].T))
-    code = WITHOUT_THE_PACKAGE + textwrap.dedent(said[2])
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=120
-    )
+    done = Fork(ELSEWHERE + textwrap.dedent(said[2]), tmp_path).wait()
     assert done.returncode == 0, done.stderr
     writer, probability = done.stdout.split()
     assert writer == network.writers[expected.argmax()]

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from conftest import png, run_module, run_without_tensorflow
+from forks import PROGRAM, Fork
 from handwriting_pages import cat_photograph, printed_page
 from PIL import Image
 
@@ -121,27 +123,22 @@ def test_help_fits_a_screen_and_shows_an_example(program):
 
 
 def test_ctrl_c_leaves_nothing_half_written(trained, form_images, tmp_path):
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "iam_writer.identify",
-            f"--checkpoint={trained[0] / 'best.keras'}",
-            f"--data_dir={trained[1]}",
-            f"--explain={tmp_path / 'why.png'}",
-            form_images[0],
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    process = Fork(
+        PROGRAM,
+        "iam_writer.identify",
+        f"--checkpoint={trained[0] / 'best.keras'}",
+        f"--data_dir={trained[1]}",
+        f"--explain={tmp_path / 'why.png'}",
+        form_images[0],
     )
-    assert process.stdout.readline()  # The answer is there; the picture is being made.
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    while not process.said():  # When the answer is there, the picture is being made.
+        assert process.is_alive()
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGINT)
+    done = process.wait()
     left = [path.name for path in tmp_path.iterdir()]
-    assert (process.returncode, left) in [(130, []), (0, ["why.png"]), (2, ["why.png"])], said
-    assert "Traceback" not in said
+    assert (done.returncode, left) in [(130, []), (0, ["why.png"]), (2, ["why.png"])], done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_nobody_reads_on(trained, form_images):

@@ -2,21 +2,19 @@
 
 import dataclasses
 import json
-import os
 import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from test_train import SETTINGS, command, weights
+from forks import PROGRAM, Fork
+from test_train import SETTINGS, flagfile, weights
 
 from iam_writer import checkpoints
 from pipelines.patches import patches
 
 # A network without dropout, of which every process would draw its own.
-PROGRAM = """
-import keras, runpy
+LINEAR = """
+import keras
 from iam_writer import models
 def linear(classes, height, width, augment):
     patches = keras.Input((width, height), dtype="uint8")
@@ -24,15 +22,11 @@ def linear(classes, height, width, augment):
     x = keras.layers.Dense(16, name="embedding")(x)
     return keras.Model(patches, keras.layers.Dense(classes, dtype="float32")(x))
 models.MODELS["article"] = linear
-runpy.run_module("iam_writer.train", run_name="__main__")
 """
 
 
 def start(settings, **environment):
-    arguments = [sys.executable, "-c", PROGRAM, *command(settings)[3:]]
-    return subprocess.Popen(
-        arguments, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return Fork(LINEAR + PROGRAM, "iam_writer.train", flagfile(settings), **environment)
 
 
 def free_ports(count):
@@ -59,9 +53,8 @@ def test_two_workers_have_the_loss_curve_of_one(tmp_path):
     settings = dataclasses.replace(SETTINGS, data_dir=str(tmp_path / "tfds"), epochs=4, checkpoint_minutes=0)
     alone = dataclasses.replace(settings, workdir=str(tmp_path / "alone"))
     together = dataclasses.replace(settings, workdir=str(tmp_path / "together"), strategy="multi_worker")
-    process = start(alone)
-    said, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, said
+    done = start(alone).wait()
+    assert done.returncode == 0, done.stderr
     cluster = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
     processes = [
         start(
@@ -70,9 +63,9 @@ def test_two_workers_have_the_loss_curve_of_one(tmp_path):
         for index in range(2)
     ]
     for process in processes:
-        said, _ = process.communicate(timeout=200)
-        assert process.returncode == 0, said
-        assert "test lines" in said
+        done = process.wait()
+        assert done.returncode == 0, done.stderr
+        assert "test lines" in done.stdout
     states = [
         checkpoints.read_state(tmp_path / name / "last.keras")["progress"] for name in ("alone", "together")
     ]

@@ -1,10 +1,9 @@
 """iam_writer/results.py: result.json files in, a page of tables out; protocols never share a table."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+from conftest import run_module
 
 from iam_writer import errors, results
 
@@ -154,14 +153,7 @@ def test_a_file_of_means_stands_for_those_of_its_seeds(tmp_path):
 def test_the_program_writes_the_page(tmp_path):
     (tmp_path / "result.json").write_text(json.dumps(made()))
     output = tmp_path / "docs/results.md"
-    command = [
-        sys.executable,
-        "-m",
-        "iam_writer.results",
-        str(tmp_path / "result.json"),
-        f"--output={output}",
-    ]
     # Named twice, it is one run all the same.
-    command.insert(3, str(tmp_path / "docs/../result.json"))
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    twice = tmp_path / "result.json", tmp_path / "docs/../result.json"
+    run_module("results", *twice, f"--output={output}").check_returncode()
     assert output.read_text() == results.report([made()])

@@ -1,13 +1,11 @@
 """iam_writer/robustness.py and scans.py: a checkpoint in, accuracies on clean and corrupted lines out."""
 
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
-from conftest import png, run_without_tensorflow
+from conftest import png, run_module, run_without_tensorflow
 
 from iam_writer import checkpoints, corruptions, errors, scans
 from iam_writer.iam_writer_dataset_builder import prepare
@@ -129,8 +127,6 @@ def test_where_to_write_is_told_before_anything_is_computed():
 @pytest.mark.parametrize("module", ["baseline", "robustness", "results"])
 @pytest.mark.parametrize("flag", ["--split=train", "--datset=iam_writer/top50", "--max_bad_images=2"])
 def test_a_wrong_flag_is_told_in_one_message(module, flag):
-    done = subprocess.run(
-        [sys.executable, "-m", f"iam_writer.{module}", flag], capture_output=True, text=True, timeout=60
-    )
+    done = run_module(module, flag)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr and flag.partition("=")[0].strip("-") in done.stdout + done.stderr

@@ -2,12 +2,11 @@
 
 import concurrent.futures
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from conftest import png
+from forks import Fork
 
 from pipelines import strips
 from pipelines.strips import Example, lay, open_or_build
@@ -90,7 +89,7 @@ scanned = iter(windows.windows(laid, window_width=100, batch_size=8, stride=1000
 next(scanned)
 print("added", anonymous_bytes() - before)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = Fork(code).wait()
     assert done.returncode == 0, done.stderr
     # TensorFlow itself takes some 15 MB for its threads.
     assert int(done.stdout.split()[-1]) < size / 2

@@ -1,11 +1,10 @@
 """iam_writer/svm.py and baseline.py: from a dataset to result.json, with C chosen by validation only."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from conftest import run_module
 
 pytest.importorskip("sklearn", reason="the extra 'baseline' is not installed")
 pytest.importorskip("cv2", reason="the extra 'baseline' is not installed")
@@ -68,9 +67,8 @@ def test_the_program_leaves_its_result(tmp_path):
             )
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(example.image)
-    command = [sys.executable, "-m", "iam_writer.baseline", "--dataset=iam_writer/folder"]
     flags = [f"--manual_dir={scans}", f"--data_dir={tmp_path}", f"--workdir={tmp_path}/run", "--processes=1"]
-    done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=300)
+    done = run_module("baseline", "--dataset=iam_writer/folder", *flags)
     assert done.returncode == 0, done.stderr
     assert "test lines" in done.stdout and "patches" not in done.stdout
     result = json.loads((tmp_path / "run/result.json").read_text())

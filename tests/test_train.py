@@ -19,6 +19,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import SMALL_IAM, png, run_module, run_without_tensorflow, scribble, write_iam
+from forks import PROGRAM, Fork
 
 from iam_writer import checkpoints, errors, training
 from iam_writer.settings import AUGMENTATIONS, Settings
@@ -80,24 +81,17 @@ def settings(tmp_path, data_dir):
     return dataclasses.replace(SETTINGS, workdir=str(tmp_path / "run"), data_dir=data_dir)
 
 
-def command(settings, *more):
-    """What a person would type for these settings."""
+def flagfile(settings):
+    """The argument of a person who has written these settings into a file."""
     workdir = pathlib.Path(settings.workdir)
     workdir.mkdir(parents=True, exist_ok=True)
-    flagfile = workdir.parent / f"{workdir.name}.flags"
-    flagfile.write_text(settings.as_flags())
-    return [sys.executable, "-m", "iam_writer.train", f"--flagfile={flagfile}", *more]
+    path = workdir.parent / f"{workdir.name}.flags"
+    path.write_text(settings.as_flags())
+    return f"--flagfile={path}"
 
 
-def run_program(*arguments, **kwargs):
-    done = subprocess.run(
-        [sys.executable, "-m", "iam_writer.train", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        **kwargs,
-    )
-    return done.returncode, done.stdout, done.stderr
+def start(settings):
+    return Fork(PROGRAM, "iam_writer.train", flagfile(settings))
 
 
 def weights(path):
@@ -116,8 +110,16 @@ def same_weights(left, right):
     return left.keys() == right.keys() and all(np.array_equal(left[name], right[name]) for name in left)
 
 
-def test_a_run_leaves_its_results(settings):
-    results = training.run(settings)
+@pytest.fixture(scope="module")
+def finished(data_dir, tmp_path_factory):
+    """The settings of a run that has come to its end, and what it returned."""
+    workdir = tmp_path_factory.mktemp("finished") / "run"
+    settings = dataclasses.replace(SETTINGS, workdir=str(workdir), data_dir=data_dir, deterministic=True)
+    return settings, training.run(settings)
+
+
+def test_a_run_leaves_its_results(finished):
+    settings, results = finished
     workdir = pathlib.Path(settings.workdir)
     summary = json.loads((workdir / "result.json").read_text())
     for split in ("validation", "test"):
@@ -135,15 +137,15 @@ def test_a_run_leaves_its_results(settings):
     assert [path.name for path in workdir.glob(".*")] == [".lock"]
 
 
-def test_a_finished_run_is_only_evaluated_again(settings):
-    first = training.run(settings)
+def test_a_finished_run_is_only_evaluated_again(finished):
+    settings, first = finished
     before = (pathlib.Path(settings.workdir) / "last.keras").read_bytes()
     assert training.run(settings) == first
     assert (pathlib.Path(settings.workdir) / "last.keras").read_bytes() == before
 
 
-def test_the_saved_flags_repeat_the_run(settings, tmp_path):
-    training.run(settings)
+def test_the_saved_flags_repeat_the_run(finished):
+    settings, _ = finished
     saved = (pathlib.Path(settings.workdir) / "flags.txt").read_text()
     assert saved == settings.as_flags()
 
@@ -153,8 +155,8 @@ def test_the_saved_flags_repeat_the_run(settings, tmp_path):
     [{"patch_width": 48}, {"num_writers": 4}, {"learning_rate": 0.5}, {"seed": 2}],
     ids=["patch size", "classes", "learning rate", "seed"],
 )
-def test_a_workdir_of_another_run_is_left_alone(settings, change):
-    training.run(dataclasses.replace(settings, epochs=1))
+def test_a_workdir_of_another_run_is_left_alone(finished, change):
+    settings, _ = finished
     workdir = pathlib.Path(settings.workdir)
     before = {path.name: path.read_bytes() for path in workdir.iterdir() if path.is_file()}
     with pytest.raises(errors.OtherRunError, match=r"belongs to another run: .* was .*, now .*--workdir"):
@@ -162,7 +164,8 @@ def test_a_workdir_of_another_run_is_left_alone(settings, change):
     assert {path.name: path.read_bytes() for path in workdir.iterdir() if path.is_file()} == before
 
 
-def test_more_epochs_go_on_where_fewer_ended(settings, tmp_path):
+def test_more_epochs_go_on_where_fewer_ended(finished, tmp_path):
+    settings = dataclasses.replace(finished[0], workdir=str(tmp_path / "run"))
     training.run(dataclasses.replace(settings, epochs=1))
     spent = checkpoints.read_state(pathlib.Path(settings.workdir) / "last.keras")["progress"]["total_seconds"]
     before = time.monotonic()
@@ -170,11 +173,9 @@ def test_more_epochs_go_on_where_fewer_ended(settings, tmp_path):
     # The minutes of both processes, not those between them.
     minutes = json.loads((pathlib.Path(settings.workdir) / "result.json").read_text())["minutes"]
     assert spent < 60 * minutes < spent + time.monotonic() - before
-    other = dataclasses.replace(settings, workdir=str(tmp_path / "other"))
-    training.run(other)
     names = [
         json.loads((pathlib.Path(s.workdir) / "result.json").read_text())["train.steps"]
-        for s in (settings, other)
+        for s in (settings, finished[0])
     ]
     assert names[0] == names[1]
 
@@ -248,10 +249,9 @@ def test_a_best_checkpoint_of_another_run_is_not_taken_for_ones_own(settings, tm
 
 
 def test_two_programs_do_not_train_in_one_workdir(settings):
-    given = command(settings)
     with training.alone_in(pathlib.Path(settings.workdir)):
-        done = subprocess.run(given, capture_output=True, text=True, timeout=300)
-    assert "Another program trains in" in one_message(done.returncode, done.stderr)
+        done = start(settings).wait()
+    assert "Another program trains in" in one_message(done)
     assert not list(pathlib.Path(settings.workdir).glob("*.keras"))
 
 
@@ -338,30 +338,30 @@ def test_a_loss_that_is_no_number_is_an_error_and_is_not_saved(settings):
     assert not (pathlib.Path(settings.workdir) / "last.keras").exists()
 
 
-def test_mirrored_over_two_cpus(settings, tmp_path):
+TWO_CPUS = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+tf.distribute.MirroredStrategy = lambda: strategy
+"""
+
+
+def test_mirrored_over_two_cpus(settings):
     """In a process of its own: logical devices must be made before TensorFlow starts."""
-    code = (
-        "import tensorflow as tf; cpu = tf.config.list_physical_devices('CPU')[0]\n"
-        "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
-        "strategy = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])\n"
-        "tf.distribute.MirroredStrategy = lambda: strategy\n"
-        "import runpy; runpy.run_module('iam_writer.train', run_name='__main__')"
-    )
     mirrored = dataclasses.replace(
         settings, strategy="mirrored", epochs=1, augment=list(AUGMENTATIONS), ema_momentum=0.9
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *command(mirrored)[3:]], capture_output=True, text=True, timeout=300
-    )
+    done = Fork(TWO_CPUS + PROGRAM, "iam_writer.train", flagfile(mirrored)).wait()
     assert done.returncode == 0, done.stderr
     assert "test lines" in done.stdout
 
 
 @pytest.mark.slow
-def test_gathering_on_the_device_gives_the_same_weights(settings, tmp_path):
-    training.run(settings)
+def test_gathering_on_the_device_gives_the_same_weights(finished, tmp_path):
+    settings, _ = finished
     training.run(dataclasses.replace(settings, gather="device", workdir=str(tmp_path / "device")))
-    assert same_weights(tmp_path / "run/last.keras", tmp_path / "device/last.keras")
+    assert same_weights(pathlib.Path(settings.workdir) / "last.keras", tmp_path / "device/last.keras")
 
 
 def test_a_run_killed_twice_ends_with_the_same_weights(settings, tmp_path):
@@ -378,20 +378,20 @@ def test_a_run_killed_twice_ends_with_the_same_weights(settings, tmp_path):
         label_smoothing=0.1,
         ema_momentum=0.9,
     )
-    assert subprocess.run(command(alone), capture_output=True, timeout=300).returncode == 0
+    assert start(alone).wait().returncode == 0
 
     killed = dataclasses.replace(alone, workdir=str(tmp_path / "killed"), checkpoint_minutes=0)
     last = tmp_path / "killed/last.keras"
     for at_step in (3, 12):
-        process = subprocess.Popen(command(killed), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = start(killed)
         deadline = time.monotonic() + 120
         while not (last.exists() and checkpoints.read_state(last)["progress"]["step"] >= at_step):
-            assert time.monotonic() < deadline and process.poll() is None
+            assert time.monotonic() < deadline and process.is_alive()
             time.sleep(0.02)
         process.kill()
-        process.wait()
+        assert process.wait().returncode == -signal.SIGKILL
         assert not (tmp_path / "killed/result.json").exists()
-    assert subprocess.run(command(killed), capture_output=True, timeout=300).returncode == 0
+    assert start(killed).wait().returncode == 0
 
     assert same_weights(pathlib.Path(alone.workdir) / "last.keras", last)
     assert same_weights(pathlib.Path(alone.workdir) / "best.keras", tmp_path / "killed/best.keras")
@@ -408,24 +408,24 @@ def test_a_run_killed_twice_ends_with_the_same_weights(settings, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_told_to_stop_saves_and_says_so(settings, number):
     long = dataclasses.replace(settings, epochs=1000)
-    process = subprocess.Popen(command(long), stderr=subprocess.PIPE, text=True)
+    process = start(long)
     last = pathlib.Path(settings.workdir) / "last.keras"
     deadline = time.monotonic() + 120
     while not last.exists():
-        assert time.monotonic() < deadline and process.poll() is None
+        assert time.monotonic() < deadline and process.is_alive()
         time.sleep(0.02)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "the same command goes on from there" in said
-    assert "Traceback" not in said
+    os.kill(process.pid, number)
+    done = process.wait()
+    assert done.returncode == 130
+    assert "the same command goes on from there" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
-def one_message(status, said):
-    """Whether a program has failed as it should: status 1, one message, no traceback."""
-    assert status == 1
-    assert "Traceback" not in said
-    return said
+def one_message(done):
+    """What a program says that has failed as it should: status 1, one message, no traceback."""
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -438,21 +438,14 @@ def test_wrong_manual_dir(tmp_path, place, message):
         folder.mkdir()
     if place == "without an index":
         (write_iam(folder / "x", SMALL_IAM) / "ascii/forms.txt").unlink()
-    status, _, said = run_program(
-        "--dataset=iam_writer/top50",
-        f"--manual_dir={folder}",
-        f"--data_dir={tmp_path}",
-        f"--workdir={tmp_path}/w",
-    )
-    said = one_message(status, said)
+    where = f"--data_dir={tmp_path}", f"--workdir={tmp_path}/w"
+    said = one_message(run_module("train", "--dataset=iam_writer/top50", f"--manual_dir={folder}", *where))
     assert message in said and str(folder) in said and "sentences.tgz" in said
 
 
 def test_no_manual_dir(tmp_path):
-    status, _, said = run_program(
-        "--dataset=iam_writer/top50", f"--data_dir={tmp_path}", f"--workdir={tmp_path}/w"
-    )
-    assert "--manual_dir" in one_message(status, said)
+    where = f"--data_dir={tmp_path}", f"--workdir={tmp_path}/w"
+    assert "--manual_dir" in one_message(run_module("train", "--dataset=iam_writer/top50", *where))
 
 
 def test_full_disk(settings, monkeypatch, capsys):
@@ -506,19 +499,14 @@ def test_full_disk(settings, monkeypatch, capsys):
     ],
 )
 def test_a_wrong_flag_is_told_before_tensorflow_is_loaded(flag, message):
-    done = run_without_tensorflow("train", *([flag] if isinstance(flag, str) else flag))
-    said = done.stdout + done.stderr
-    assert done.returncode == 1
-    assert message in said
-    assert "Traceback" not in said
+    flag = [flag] if isinstance(flag, str) else flag
+    assert message in one_message(run_without_tensorflow("train", *flag))
 
 
 @pytest.mark.parametrize("program", ["train", "ablate"])
 def test_help_fits_a_tall_screen_and_shows_an_example(program):
     """Flags of finer points are in --helpfull only."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"iam_writer.{program}", "--help"], capture_output=True, text=True, timeout=60
-    )
+    done = run_module(program, "--help")
     assert len(done.stdout.splitlines()) <= 80
     assert f"python -m iam_writer.{program} --flagfile=" in done.stdout
     assert "Exit status: 0" in done.stdout
@@ -546,39 +534,43 @@ def test_every_flagfile_is_valid():
         assert train.settings_from_flags().workdir == f"runs/{name}"
 
 
+ON_JAX = """
+import json, sys
+from iam_writer import settings, training
+for values in json.loads(sys.argv[1]):
+    training.run(settings.Settings(**values))
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("gather", ["host", "device"])
-def test_on_jax(settings, tmp_path, gather):
-    """The same program; what is stopped after an epoch and resumed ends as what is not."""
+def test_on_jax(settings, tmp_path):
+    """A run that is stopped after each epoch, and gathers elsewhere in the next, ends as one that is not."""
     pytest.importorskip("jax", reason="JAX is not installed: pip install '.[jax]'")
-
-    def run(workdir, epochs):
-        chosen = dataclasses.replace(settings, workdir=str(tmp_path / workdir), epochs=epochs, gather=gather)
-        done = subprocess.run(
-            command(chosen),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env=os.environ | {"KERAS_BACKEND": "jax"},
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads((tmp_path / workdir / "result.json").read_text())
-
-    whole = run("whole", 2)
-    run("resumed", 1)
-    resumed = run("resumed", 2)
-    assert whole["backend"] == "jax" and whole["versions.jax"]
-    assert same_weights(tmp_path / "whole/last.keras", tmp_path / "resumed/last.keras")
-    assert whole["validation.line_cross_entropy"] == resumed["validation.line_cross_entropy"]
-
-
-def test_jax_has_one_device(settings):
-    mirrored = dataclasses.replace(settings, strategy="mirrored")
+    whole = dataclasses.replace(settings, workdir=str(tmp_path / "whole"), epochs=3)
+    resumed = dataclasses.replace(settings, workdir=str(tmp_path / "resumed"))
+    runs = [whole] + [
+        dataclasses.replace(resumed, epochs=epochs, gather=gather)
+        for epochs, gather in ((1, "device"), (2, "host"), (3, "device"))
+    ]
+    # What was compiled for the first run need not be for the others.
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    # Not a fork: another of Keras' backends has to be loaded.
     done = subprocess.run(
-        command(mirrored),
+        [sys.executable, "-c", ON_JAX, json.dumps([dataclasses.asdict(run) for run in runs])],
         capture_output=True,
         text=True,
-        timeout=60,
-        env=os.environ | {"KERAS_BACKEND": "jax"},
+        timeout=300,
+        env=os.environ | cache | {"KERAS_BACKEND": "jax"},
     )
-    assert "with KERAS_BACKEND=jax there is one" in one_message(done.returncode, done.stderr)
+    assert done.returncode == 0, done.stderr
+    one, other = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("whole", "resumed"))
+    assert one["backend"] == "jax" and one["versions.jax"]
+    assert one["train.steps"] == other["train.steps"]
+    assert same_weights(tmp_path / "whole/last.keras", tmp_path / "resumed/last.keras")
+    assert one["validation.line_cross_entropy"] == other["validation.line_cross_entropy"]
+
+
+def test_jax_has_one_device(settings, monkeypatch):
+    monkeypatch.setattr(training, "on_jax", lambda: True)
+    with pytest.raises(errors.FlagError, match="with KERAS_BACKEND=jax there is one"):
+        training.run(dataclasses.replace(settings, strategy="mirrored"))
