@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 from conftest import png, run_module, run_without_tensorflow
+from forks import PROGRAM, Fork
 from handwriting_pages import printed_page
 
-from iam_writer import enroll, recognizer
 from iam_writer.gallery import Gallery
 
 
@@ -40,16 +40,26 @@ def test_a_hand_is_enrolled_and_found_again(trained, form_images, tmp_path):
     assert path.read_bytes() == before
 
 
-def test_who_is_enrolled_meanwhile_stays(trained, form_images, tmp_path, monkeypatch):
-    checkpoint, path = str(trained[0] / "best.keras"), tmp_path / "g.npz"
+MEANWHILE = """
+import sys
+import numpy as np
+from iam_writer.gallery import Gallery
+from iam_writer.recognizer import Recognizer
 
-    def meanwhile(network, *_):
-        gallery = Gallery.empty(network.fingerprint, len(network.calibration.mean))
-        gallery.with_pages("Bob", np.ones((1, 256))).write(path)
-        return []
+def enroll_bob(network, *_, path=sys.argv.pop(1)):
+    gallery = Gallery.empty(network.fingerprint, len(network.calibration.mean))
+    gallery.with_pages("Bob", np.ones((1, 256))).write(path)
+    return []
 
-    monkeypatch.setattr(recognizer.Recognizer, "warnings", meanwhile)
-    assert enroll._enroll([str(form_images[0])], checkpoint, path, "Ada") == 0
+Recognizer.warnings = enroll_bob
+"""
+
+
+def test_who_is_enrolled_meanwhile_stays(trained, form_images, tmp_path):
+    checkpoint, path = f"--checkpoint={trained[0] / 'best.keras'}", tmp_path / "g.npz"
+    asked = "iam_writer.enroll", checkpoint, f"--gallery={path}", "--writer=Ada", form_images[0]
+    done = Fork(MEANWHILE + PROGRAM, path, *asked).wait()
+    assert done.returncode == 0, done.stderr
     assert Gallery.read(path).writers == ["Ada", "Bob"]
 
 
