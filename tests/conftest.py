@@ -12,6 +12,7 @@ from forks import PROGRAM, WITHOUT_TENSORFLOW, Fork
 from PIL import Image
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import iam_writer  # noqa: F401  What it tells TensorFlow must be told before that is loaded, in forks too.
 
 
 def png(pixels: np.ndarray) -> bytes:

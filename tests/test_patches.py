@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipelines.patch_order import patch_order
 from pipelines.patches import ahead, gather_columns, iterate, patches, start_columns
@@ -102,6 +103,12 @@ def test_batches_have_one_static_shape(strips):
     images, labels = patches(strips, patch_width=3, batch_size=4, seed=0).element_spec
     assert images.shape.as_list() == [4, 3, 4]
     assert labels.shape.as_list() == [4]
+
+
+def test_memory_of_batches_is_kept_by_tensorflow(strips):
+    images, _ = next(iterate(patches(strips, patch_width=3, batch_size=4096, seed=0)))
+    # Of malloc, which gives it back to the system, TensorFlow has no figures, and says so by a ValueError.
+    assert tf.config.experimental.get_memory_info("CPU:0")["current"] >= tf.size(images)
 
 
 def test_ahead_and_iterate_give_the_same_batches(strips):

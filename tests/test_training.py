@@ -1,6 +1,10 @@
 """iam_writer/training.py, part by part; whole runs are in test_train.py."""
 
 import dataclasses
+import os
+import platform
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -81,3 +85,15 @@ def test_each_precision_learns(precision):
     logits = model.predict_on_batch(patches)
     assert logits.dtype == np.float32
     assert (logits.argmax(axis=1) == labels).mean() > 0.97
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="TensorFlow has oneDNN for x86 here")
+def test_convolutions_are_those_of_onednn_on_any_processor():
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    said = subprocess.run(
+        [sys.executable, "-c", "import iam_writer, tensorflow"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ).stderr
+    assert "oneDNN custom operations are on" in said
