@@ -687,7 +687,7 @@ class Trainer:
                 )
             )
         )
-        tf.summary.image("patches", tf.transpose(images, (0, 2, 1))[..., None], step=0, max_outputs=16)
+        tf.summary.image("patches", images.numpy().transpose(0, 2, 1)[..., None], step=0, max_outputs=16)
 
     @contextlib.contextmanager
     def _profiled(self):
