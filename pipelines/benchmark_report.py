@@ -113,11 +113,13 @@ def draw(rows: Sequence[dict], path: os.PathLike) -> None:
     axes = axes[0]
     for axis, (field, label) in zip(axes, fields.items(), strict=True):
         axis.set_prop_cycle(color=pyplot.get_cmap("tab20").colors)
-        # Corpora of other sizes are compared in a panel of their own.
+        # Corpora of other sizes are compared in a panel of their own. (That of pairs has wider narrowest images.)
         shown = [
             row
             for row in rows
-            if field == "corpus_megabytes" or row["corpus_megabytes"] == rows[0]["corpus_megabytes"]
+            if field == "corpus_megabytes"
+            or row["key"] != "ours"
+            or row["corpus_megabytes"] == rows[0]["corpus_megabytes"]
         ]
         for name in dict.fromkeys(row["name"] for row in rows if row["key"] != "starts"):
             points: dict[float, list[float]] = {}

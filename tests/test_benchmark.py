@@ -5,7 +5,7 @@ import json
 import pytest
 from forks import PROGRAM, Fork
 
-from pipelines.benchmark_report import diagnosis, ratios, table
+from pipelines.benchmark_report import diagnosis, draw, ratios, table
 
 
 def row(key, rate, batch_size=1024, **others):
@@ -111,3 +111,20 @@ def test_the_table_says_what_was_not_measured_and_why():
     lines = printed.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["limit", "ours", "Grain"]  # The fastest first.
     assert "not measured: grain is not installed" in lines[-1]
+
+
+def test_the_plot_shows_ours_of_one_corpus_and_pairs_of_their_own(tmp_path, monkeypatch):
+    figure = pytest.importorskip(
+        "matplotlib.figure", reason="matplotlib draws the plot: pip install '.[peers]'"
+    )
+    drawn = {}
+    monkeypatch.setattr(
+        figure.Figure,
+        "savefig",
+        lambda self, *_, **__: drawn.update(
+            {line.get_label(): list(zip(*line.get_data(), strict=True)) for line in self.axes[0].lines}
+        ),
+    )
+    rows = [row("ours", 9), row("ours", 8, 4096), row("pairs", 5, corpus_megabytes=95)]
+    draw([*rows, row("ours", 3, corpus_megabytes=400)], tmp_path / "plot.png")
+    assert drawn == {"ours": [(1024, 9), (4096, 8)], "pairs": [(1024, 5)]}
