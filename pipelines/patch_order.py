@@ -126,16 +126,16 @@ def patch_order(
     first_column, labels = strips.first_column[:-1][by_label], strips.labels[by_label]
     positions, images = _positions_by_image(strips, patch_width)[by_label], len(labels)
     row_width = strips.row_width(patch_width)
-    phases = _phases(row_width)
+    phases, total = _phases(row_width), int(positions.sum())
+    number_type = np.int32 if max(total, strips.first_column[-1]) < 2**31 else np.int64
+    first_column, positions, phases = (x.astype(number_type) for x in (first_column, positions, phases))
 
     # A cell is what an image holds of a phase. Positions are numbered cell by cell, so pass by pass.
     offset = (phases[:, None] - first_column) % row_width
     cell_size = (positions - offset + row_width - 1) // row_width
-    total = int(positions.sum())
-    number_type = np.int32 if max(total, strips.first_column[-1]) < 2**31 else np.int64
-    cell_end = np.cumsum(cell_size, dtype=np.int64).astype(number_type)
-    cell_first = tf.constant(cell_end - cell_size.ravel().astype(number_type))
-    cell_end = tf.constant(cell_end)
+    cell_first = np.zeros(cell_size.size, number_type)
+    np.cumsum(cell_size.ravel()[:-1], out=cell_first[1:])
+    cell_first = tf.constant(cell_first)
 
     rows = tf.range(batch_size // workers, dtype=tf.int64) + worker * (batch_size // workers)
 
@@ -168,12 +168,12 @@ def patch_order(
         )
 
     draw_positions = every_label_equally if balance == "writers" else every_position_equally
-    first_column, phases = (tf.constant(array.astype(number_type)) for array in (first_column, phases))
-    labels = tf.constant(labels)
+    first_column, phases, labels = map(tf.constant, (first_column, phases, labels))
 
     def order(steps):
         position = tf.cast(draw_positions(tf.cast(steps, tf.int64)), number_type)
-        cell = tf.searchsorted(cell_end, position, side="right")
+        # The last of the cells that begin there: those before it are empty.
+        cell = tf.searchsorted(cell_first, position, side="right") - 1
         image = cell % images
         first = tf.gather(first_column, image)
         within = (tf.gather(phases, cell // images) - first) % row_width

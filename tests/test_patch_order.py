@@ -1,6 +1,7 @@
 """pipelines/patch_order.py: exactly once, pure, balanced, shardable."""
 
 import collections
+import dataclasses
 import itertools
 
 import numpy as np
@@ -63,6 +64,20 @@ def strips(make_strips):
 
 def test_number_of_positions(strips):
     assert number_of_positions(strips, 3) == sum(POSITIONS.values()) == 19
+
+
+@pytest.mark.parametrize("balance", ["none", "writers"])
+def test_more_columns_than_32_bits_can_number(make_strips, balance):
+    # Six images of 500 million columns each; only their places matter to the order.
+    first = FIRST + 500_000_000 * np.arange(7)
+    strips = dataclasses.replace(make_strips(WIDTHS, LABELS), first_column=first)
+    order = patch_order(strips, patch_width=3, batch_size=1000, seed=0, balance=balance)
+    starts, labels = order(np.array([0, 10**6]))
+    image, within = np.divmod(starts.numpy() - FIRST, 500_000_000)
+    np.testing.assert_array_equal(labels, np.array(LABELS)[image])
+    assert within.max() <= 500_000_000 - 3
+    assert len(np.unique(starts)) == 2000
+    assert set(image.ravel()) == set(range(6))
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 50])  # 50: a batch longer than a cycle.
