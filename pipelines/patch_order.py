@@ -127,7 +127,8 @@ def patch_order(
     positions, images = _positions_by_image(strips, patch_width)[by_label], len(labels)
     row_width = strips.row_width(patch_width)
     phases, total = _phases(row_width), int(positions.sum())
-    number_type = np.int32 if max(total, strips.first_column[-1]) < 2**31 else np.int64
+    # There are fewer positions than columns.
+    number_type = np.int32 if strips.first_column[-1] < 2**31 else np.int64
     first_column, positions, phases = (x.astype(number_type) for x in (first_column, positions, phases))
 
     # A cell is what an image holds of a phase. Positions are numbered cell by cell, so pass by pass.
