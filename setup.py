@@ -14,7 +14,7 @@ setuptools.setup(
     description="Who wrote this? Writer identification on IAM, and a tf.data pipeline at the speed of memory.",
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
-    packages=["iam_writer", "pipelines", "pipelines.peers"],
+    packages=setuptools.find_packages(include=["iam_writer", "iam_writer.*", "pipelines", "pipelines.*"]),
     package_data={"iam_writer": ["README.md", "CITATIONS.bib", "TAGS.txt", "flagfiles/*.flags"]},
     python_requires=">=3.11",
     install_requires=[

@@ -17,9 +17,10 @@ import filelock
 import numpy as np
 from absl import app, flags
 
-from iam_writer import inputs, programs
-from iam_writer.errors import FlagError, NoWritingError
-from iam_writer.gallery import Gallery
+from iam_writer.common import programs
+from iam_writer.common.errors import FlagError, NoWritingError
+from iam_writer.recognition import inputs
+from iam_writer.recognition.gallery import Gallery
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
 flags.DEFINE_string("gallery", None, "File of enrolled writers; made if it is not there.", required=True)
@@ -43,7 +44,9 @@ def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) 
     pages = inputs.written(inputs.read_pages(paths))
     if len(pages) < len(set(paths)):
         raise NoWritingError("Nothing was enrolled. Leave out what has no handwriting, and try again.")
-    from iam_writer import recognizer  # TensorFlow takes seconds to load; what is wrong is told before.
+    from iam_writer.recognition import (
+        recognizer,  # TensorFlow takes seconds to load; what is wrong is told before.
+    )
 
     network = recognizer.Recognizer(checkpoint, calibration)
     embeddings = []

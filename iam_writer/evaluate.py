@@ -14,8 +14,9 @@ import pathlib
 
 from absl import app, flags
 
-from iam_writer import inputs, programs
-from iam_writer.errors import MissingDataError
+from iam_writer.common import programs
+from iam_writer.common.errors import MissingDataError
+from iam_writer.recognition import inputs
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
 flags.DEFINE_string("data_dir", None, "Where TFDS keeps the dataset. Default: ~/tensorflow_datasets.")
@@ -40,7 +41,8 @@ def _evaluate(
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingDataError("The report needs matplotlib: pip install 'iam_writer[report]'.")
     # TensorFlow takes seconds to load; what is wrong is told before.
-    from iam_writer import datasets, recognizer, report, scoring
+    from iam_writer.common import datasets
+    from iam_writer.recognition import recognizer, report, scoring
 
     network = recognizer.Recognizer(checkpoint, calibration)
     strips = datasets.strips(network.run, split, data_dir)

@@ -20,8 +20,10 @@ import textwrap
 
 from absl import app, flags
 
-from iam_writer import checkpoints, formats, programs
-from iam_writer.errors import ExportError
+from iam_writer.common import programs
+from iam_writer.common.errors import ExportError
+from iam_writer.exporting import formats
+from iam_writer.recognition import checkpoints
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
 flags.DEFINE_string("output", None, "The folder to write to.", required=True)
@@ -55,7 +57,9 @@ def _export(checkpoint: str, output: str, data_dir: str | None, names: list[str]
     formats.check_packages(names)
     # A checkpoint opens on every backend and device, but only TensorFlow exports, and a GPU rounds otherwise.
     os.environ.update(KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1")
-    from iam_writer import exporting  # TensorFlow takes seconds to load; what is wrong is told before.
+    from iam_writer.exporting import (
+        exporter as exporting,  # TensorFlow takes seconds to load; what is wrong is told before.
+    )
 
     exporter = exporting.Exporter(checkpoint, data_dir)
     status = 0

@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 import filelock
 import tensorflow_datasets as tfds
 
-from iam_writer import splits
-from iam_writer.errors import BadImageError, EmptySplitError, MissingDataError, TooManyBadImagesError
-from iam_writer.handwriting import Census, Handwriting, Line
-from iam_writer.handwriting_folder import HandwritingFolder
-from iam_writer.iam_database import IamDatabase
-from iam_writer.synthetic_handwriting import SyntheticHandwriting
+from iam_writer.common.errors import BadImageError, EmptySplitError, MissingDataError, TooManyBadImagesError
+from iam_writer.handwriting import splits
+from iam_writer.handwriting.folder import HandwritingFolder
+from iam_writer.handwriting.iam_database import IamDatabase
+from iam_writer.handwriting.line import Census, Handwriting, Line
+from iam_writer.handwriting.synthetic import SyntheticHandwriting
 
 log = logging.getLogger(__name__)
 

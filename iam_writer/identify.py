@@ -16,7 +16,8 @@ import sys
 
 from absl import app, flags
 
-from iam_writer import inputs, programs
+from iam_writer.common import programs
+from iam_writer.recognition import inputs
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
 flags.DEFINE_bool("json", False, "Print an object a file, a line each: file, writer, probability, top5 …")
@@ -65,7 +66,7 @@ def _identify(
             failed = True
             continue
         if network is None:
-            from iam_writer import recognizer  # TensorFlow takes seconds to load.
+            from iam_writer.recognition import recognizer  # TensorFlow takes seconds to load.
 
             network = recognizer.Recognizer(checkpoint, calibration)
         page = pages[path]
@@ -74,7 +75,7 @@ def _identify(
         unknown |= verdict.writer is None
         print(json.dumps(verdict.as_json()) if as_json else verdict.as_text(), flush=True)
         if explain:
-            from iam_writer import explanation
+            from iam_writer.recognition import explanation
 
             note = explanation.draw(explain, network, page, scan, verdict, data_dir)
             print(f"{explain} shows why. {note}", file=sys.stderr)

@@ -20,9 +20,11 @@ import os
 
 from absl import app, flags
 
-from iam_writer import data_flags, programs, train_flags  # noqa: F401 (train_flags: for its flags)
-from iam_writer.errors import FlagError
-from iam_writer.settings import AUGMENTATIONS, MODELS, PRECISIONS, Settings
+from iam_writer.common import data_flags, programs
+from iam_writer.common.errors import FlagError
+from iam_writer.common.names import AUGMENTATIONS, MODELS, PRECISIONS
+from iam_writer.training import flags as train_flags  # noqa: F401 (train_flags: for its flags)
+from iam_writer.training.settings import Settings
 
 flags.adopt_module_key_flags(data_flags)
 flags.DEFINE_string(
@@ -124,7 +126,10 @@ def main(argv: list[str]) -> None:
     programs.set_up_logging()
     with programs.plain_endings():
         settings = settings_from_flags()
-    from iam_writer import scoring, training  # TensorFlow takes seconds to load; a wrong flag is told before.
+    from iam_writer.recognition import scoring
+    from iam_writer.training import (
+        experiment as training,  # TensorFlow takes seconds to load; a wrong flag is told before.
+    )
 
     with programs.plain_endings():
         if settings.num_seeds == 1:

@@ -15,8 +15,9 @@ import os
 import numpy as np
 from absl import app, flags
 
-from iam_writer import inputs, programs
-from iam_writer.errors import CheckpointError, NoWritingError
+from iam_writer.common import programs
+from iam_writer.common.errors import CheckpointError, NoWritingError
+from iam_writer.recognition import inputs
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
 flags.DEFINE_bool(
@@ -40,7 +41,9 @@ def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
     pages = inputs.written(inputs.read_pages(paths))
     if len(pages) < len(set(paths)):
         raise NoWritingError("There are no two hands to compare.")
-    from iam_writer import recognizer  # TensorFlow takes seconds to load; what is wrong is told before.
+    from iam_writer.recognition import (
+        recognizer,  # TensorFlow takes seconds to load; what is wrong is told before.
+    )
 
     network = recognizer.Recognizer(checkpoint, calibration)
     scans = [network.scan(network.lay(pages[path])) for path in paths]

@@ -26,9 +26,9 @@ import psutil
 from absl import app, flags
 from PIL import Image, ImageDraw
 
-from pipelines.benchmark_report import diagnosis, draw, ratios, table
-from pipelines.cores import usable_cores
-from pipelines.peers import PEERS, Corpus, Peer, in_process
+from pipelines.benchmarking.peers import PEERS, Corpus, Peer, in_process
+from pipelines.benchmarking.report import diagnosis, draw, ratios, table
+from pipelines.system.cores import usable_cores
 
 flags.DEFINE_integer("images", 600, "How many images the corpus has.", 1)
 flags.DEFINE_integer("mean_width", 1326, "Their mean width in columns.", 1)

@@ -35,8 +35,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow.core.framework import attr_value_pb2
 
-from pipelines.cores import usable_cores
-from pipelines.progress import progress_bar
+from pipelines.system.cores import usable_cores
+from pipelines.system.progress import progress_bar
 from pipelines.two_tones import two_tones
 
 log = logging.getLogger(__name__)

@@ -56,9 +56,9 @@ def iam_dir():
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """The workdir of a small network that was trained to the end, and the data_dir of its dataset."""
-    from test_train import SETTINGS
+    from training_runs import SETTINGS
 
-    from iam_writer import training
+    from iam_writer.training import experiment as training
 
     folder = tmp_path_factory.mktemp("trained")
     settings = dataclasses.replace(
@@ -78,7 +78,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="session")
 def network(trained):
     """What `trained` has left, at work."""
-    from iam_writer import checkpoints, recognizer
+    from iam_writer.recognition import checkpoints, recognizer
 
     path = trained[0] / "best.keras"
     return recognizer.Recognizer(path, checkpoints.read_calibration(path))
@@ -101,7 +101,8 @@ def evaluated(trained, tmp_path_factory):
 @pytest.fixture(scope="session")
 def form_images(trained, tmp_path_factory):
     """Pages to ask about: the path of one for each test form of `trained`, in the writers' order."""
-    from iam_writer import checkpoints, datasets
+    from iam_writer.common import datasets
+    from iam_writer.recognition import checkpoints
 
     run = checkpoints.read_state(trained[0] / "best.keras")["run"]
     strips = datasets.strips(run, "test", trained[1])

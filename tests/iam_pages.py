@@ -10,8 +10,8 @@ import sys
 import numpy as np
 from PIL import Image
 
-from iam_writer import iam_database, pages
-from iam_writer.glued_pages import MARGIN, found, worsen
+from iam_writer.handwriting import iam_database, pages
+from iam_writer.studies.glued_pages import MARGIN, found, worsen
 
 CONDITIONS = {
     "clean": {},

@@ -8,7 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 from conftest import SMALL_IAM, scribble, write_iam
 
-from iam_writer.errors import MissingDataError
+from iam_writer.common.errors import MissingDataError
 from iam_writer.iam_writer_dataset_builder import prepare
 
 README = (pathlib.Path(__file__).parent.parent / "README.md").read_text()

@@ -7,7 +7,7 @@ from conftest import png, run_module, run_without_tensorflow
 from forks import PROGRAM, Fork
 from handwriting_pages import printed_page
 
-from iam_writer.gallery import Gallery
+from iam_writer.recognition.gallery import Gallery
 
 
 def test_a_hand_is_enrolled_and_found_again(trained, form_images, tmp_path):
@@ -43,8 +43,8 @@ def test_a_hand_is_enrolled_and_found_again(trained, form_images, tmp_path):
 MEANWHILE = """
 import sys
 import numpy as np
-from iam_writer.gallery import Gallery
-from iam_writer.recognizer import Recognizer
+from iam_writer.recognition.gallery import Gallery
+from iam_writer.recognition.recognizer import Recognizer
 
 def enroll_bob(network, *_, path=sys.argv.pop(1)):
     gallery = Gallery.empty(network.fingerprint, len(network.calibration.mean))

@@ -13,9 +13,12 @@ from conftest import png, run_module, run_without_tensorflow
 from forks import Fork
 from PIL import Image
 
-from iam_writer import checkpoints, datasets, exporting, formats, recognizer, scoring
-from iam_writer.errors import ExportError
-from iam_writer.models import MODELS
+from iam_writer.common import datasets
+from iam_writer.common.errors import ExportError
+from iam_writer.exporting import exporter as exporting
+from iam_writer.exporting import formats
+from iam_writer.models.networks import MODELS
+from iam_writer.recognition import checkpoints, recognizer, scoring
 from pipelines.strips import examples_of_split, lay
 
 ELSEWHERE = "import os, sys; os.chdir(sys.argv[1]); sys.modules.update(iam_writer=None, pipelines=None)\n"

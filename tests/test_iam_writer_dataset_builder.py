@@ -14,11 +14,12 @@ from conftest import SMALL_IAM, png, scribble, write_iam
 from handwriting_pages import written_page
 
 import iam_writer
-from iam_writer import errors, iam_writer_dataset_builder
-from iam_writer.handwriting_folder import HandwritingFolder
-from iam_writer.iam_database import IamDatabase
+from iam_writer import iam_writer_dataset_builder
+from iam_writer.common import errors
+from iam_writer.handwriting.folder import HandwritingFolder
+from iam_writer.handwriting.iam_database import IamDatabase
+from iam_writer.handwriting.synthetic import SyntheticHandwriting
 from iam_writer.iam_writer_dataset_builder import BAD_IMAGES_FILE, WriterConfig, prepare, synthetic_config
-from iam_writer.synthetic_handwriting import SyntheticHandwriting
 
 SPLITS = ("train", "validation", "test")
 

@@ -14,7 +14,7 @@ from forks import PROGRAM, Fork
 from handwriting_pages import cat_photograph, printed_page
 from PIL import Image
 
-from iam_writer import checkpoints
+from iam_writer.recognition import checkpoints
 
 
 def test_good_and_bad_files_each_get_their_answer(trained, form_images, tmp_path):
@@ -114,7 +114,7 @@ def test_a_checkpoint_that_is_not_calibrated_is_refused(trained):
     assert "is not calibrated" in done.stderr
 
 
-@pytest.mark.parametrize("program", ["identify", "enroll", "verify", "trial", "evaluate", "export"])
+@pytest.mark.parametrize("program", ["identify", "enroll", "verify", "studies.trial", "evaluate", "export"])
 def test_help_fits_a_screen_and_shows_an_example(program):
     done = run_module(program, "--help")
     assert len(done.stdout.splitlines()) <= 40

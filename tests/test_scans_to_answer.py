@@ -10,8 +10,8 @@ import pytest
 from conftest import png, run_module
 from PIL import Image
 
-from iam_writer.glued_pages import glue
-from iam_writer.synthetic_handwriting import SyntheticHandwriting
+from iam_writer.handwriting.synthetic import SyntheticHandwriting
+from iam_writer.studies.glued_pages import glue
 
 SMALL = "--patch_height=32 --patch_width=40 --batch_size=64 --epochs=4 --patch_fraction=0.8 --window_stride=8".split()
 

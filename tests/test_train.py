@@ -2,7 +2,6 @@
 
 import dataclasses
 import errno
-import io
 import itertools
 import json
 import os
@@ -12,62 +11,18 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 
-import h5py
 import keras
 import numpy as np
 import pytest
 from conftest import SMALL_IAM, png, run_module, run_without_tensorflow, scribble, write_iam
 from forks import PROGRAM, Fork
+from training_runs import SETTINGS, flagfile, same_weights, weights
 
-from iam_writer import checkpoints, errors, training
-from iam_writer.settings import AUGMENTATIONS, Settings
-
-SETTINGS = Settings(
-    dataset="iam_writer/synthetic",
-    manual_dir=None,
-    data_dir=None,
-    max_bad_images=0.01,
-    num_writers=3,
-    forms_per_writer=3,
-    lines_per_form=1,
-    synthetic_seed=0,
-    script="latin",
-    test_script=None,
-    fonts_dir=None,
-    text_file=None,
-    patch_height=32,
-    patch_width=40,
-    patch_fraction=0.1,
-    balance="none",
-    batch_size=16,
-    parallel_calls=2,
-    gather="host",
-    data_service=None,
-    model="article",
-    augment=[],
-    precision="auto",
-    jit_compile="auto",
-    strategy="one",
-    deterministic=False,
-    seed=1,
-    num_seeds=1,
-    epochs=2,
-    learning_rate=1e-3,
-    learning_rate_schedule="constant",
-    warmup_fraction=0.0,
-    weight_decay=0.0,
-    label_smoothing=0.0,
-    ema_momentum=0.0,
-    early_stopping_epochs=0,
-    window_stride=8,
-    validation_stride=16,
-    combine="probabilities",
-    workdir="",
-    checkpoint_minutes=2,
-    profile_steps=None,
-)
+from iam_writer.common import errors
+from iam_writer.common.names import AUGMENTATIONS
+from iam_writer.recognition import checkpoints
+from iam_writer.training import experiment as training
 
 
 @pytest.fixture(scope="module")
@@ -81,33 +36,8 @@ def settings(tmp_path, data_dir):
     return dataclasses.replace(SETTINGS, workdir=str(tmp_path / "run"), data_dir=data_dir)
 
 
-def flagfile(settings):
-    """The argument of a person who has written these settings into a file."""
-    workdir = pathlib.Path(settings.workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
-    path = workdir.parent / f"{workdir.name}.flags"
-    path.write_text(settings.as_flags())
-    return f"--flagfile={path}"
-
-
 def start(settings):
     return Fork(PROGRAM, "iam_writer.train", flagfile(settings))
-
-
-def weights(path):
-    """Every number in a checkpoint: of the model and the optimizer. (The generators' are checked by the outcome.)"""
-    found = {}
-    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-        file.visititems(
-            lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-        )
-    return found
-
-
-def same_weights(left, right):
-    left, right = weights(left), weights(right)
-    assert any("optimizer" in name for name in left)
-    return left.keys() == right.keys() and all(np.array_equal(left[name], right[name]) for name in left)
 
 
 @pytest.fixture(scope="module")
@@ -503,7 +433,7 @@ def test_a_wrong_flag_is_told_before_tensorflow_is_loaded(flag, message):
     assert message in one_message(run_without_tensorflow("train", *flag))
 
 
-@pytest.mark.parametrize("program", ["train", "ablate"])
+@pytest.mark.parametrize("program", ["train", "studies.ablate"])
 def test_help_fits_a_tall_screen_and_shows_an_example(program):
     """Flags of finer points are in --helpfull only."""
     done = run_module(program, "--help")
@@ -516,9 +446,10 @@ def test_help_fits_a_tall_screen_and_shows_an_example(program):
 def test_every_flagfile_is_valid():
     from absl import flags
 
-    from iam_writer import ablate, train  # ablate has flags of its own in some.
+    import iam_writer
+    from iam_writer import train  # ablate has flags of its own in some.
 
-    folder = pathlib.Path(ablate.__file__).parent / "flagfiles"
+    folder = pathlib.Path(iam_writer.__file__).parent / "flagfiles"
     names = {path.stem for path in folder.glob("*.flags")}
     assert names >= {
         "quickstart",
@@ -536,7 +467,7 @@ def test_every_flagfile_is_valid():
 
 ON_JAX = """
 import json, sys
-from iam_writer import settings, training
+from iam_writer.training import experiment as training, settings
 for values in json.loads(sys.argv[1]):
     training.run(settings.Settings(**values))
 """

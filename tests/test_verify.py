@@ -4,7 +4,7 @@ import json
 
 from conftest import run_module, run_without_tensorflow
 
-from iam_writer import checkpoints
+from iam_writer.recognition import checkpoints
 
 
 def test_a_page_is_by_the_same_hand_as_itself(trained, form_images):

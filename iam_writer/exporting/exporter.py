@@ -1,0 +1,229 @@
+"""A checkpoint's network in formats that run without this package, each checked on handwriting before it is kept."""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import io
+import itertools
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from iam_writer.common import datasets
+from iam_writer.common.errors import ExportError, MissingDataError
+from iam_writer.exporting.formats import FILES, WRITERS
+from iam_writer.exporting.line_graph import probabilities_of_line
+from iam_writer.handwriting.synthetic import SyntheticHandwriting
+from iam_writer.models.networks import MODELS
+from iam_writer.recognition import checkpoints, recognizer, scoring
+from pipelines.strips import lay
+
+LINES = 8
+"""So many are looked at to see whether an export does as the checkpoint does."""
+
+TOLERANCE = 1e-4
+"""By which a probability may differ."""
+
+Signature = Callable[[np.ndarray], np.ndarray]
+"""uint8 patches `[n, width, height]`, or a gray line `[rows, columns]`, → probabilities `[n, classes]`, or `[classes]`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """What was written.
+
+    Attributes:
+      folder: where.
+      differences: signature → by how much its probabilities differ from the checkpoint's at most.
+    """
+
+    folder: pathlib.Path
+    differences: dict[str, float]
+
+
+class Exporter:
+    """A network to export.
+
+    Attributes:
+      height: of a patch.
+      width: of a patch.
+      handwriting: what exports are checked on, in words.
+    """
+
+    def __init__(self, path: str | os.PathLike, data_dir: str | None):
+        """Reads a checkpoint, and some lines: of the dataset it was trained on if that is there, else invented ones."""
+        run = checkpoints.read_state(pathlib.Path(path))["run"]
+        self.height, self.width = run["patch_height"], run["patch_width"]
+        self._writers: list[str] = run["writers"]
+        self._combine = run["combine"]
+        self._stride = recognizer.stride(self.width)
+        self._model = in_float32(checkpoints.load(path), run)
+        self._images, self.handwriting = some_lines(run, data_dir)
+
+    def write(self, name: str, output: pathlib.Path) -> Export:
+        """Exports to a format, as a folder of its name in `output`, whole or not at all.
+
+        Raises:
+          ExportError: a library cannot do it, or what it made does not do as the checkpoint does.
+          OSError: it cannot be written.
+        """
+        beside, folder = output.with_name(f".{output.name}.incomplete"), output / name
+        shutil.rmtree(beside, ignore_errors=True)  # Of a program that was killed.
+        beside.mkdir()
+        try:
+            differences = self._differences(_WRITE[name](self._module(beside), beside / name))
+            for signature, difference in differences.items():
+                if not difference <= TOLERANCE:  # Nor may it be NaN.
+                    raise ExportError(
+                        f"{name}: probabilities of the signature {signature} differ from the checkpoint's by "
+                        f"{difference:.1e} on {self.handwriting}, more than {TOLERANCE:g}. It was not kept."
+                    )
+            output.mkdir(exist_ok=True)
+            if folder.exists():
+                shutil.rmtree(folder)
+            (beside / name).rename(folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        return Export(folder, differences)
+
+    def _module(self, folder: pathlib.Path) -> tf.Module:
+        """The two functions to export, with the weights and the writers that belong to them."""
+        model = self._model
+
+        def probabilities(patches):
+            return tf.nn.softmax(model(patches, training=False))
+
+        def of_line(line):
+            return probabilities_of_line(
+                probabilities,
+                line,
+                height=self.height,
+                width=self.width,
+                stride=self._stride,
+                combine=self._combine,
+            )
+
+        writers = folder / "writers.txt"
+        writers.write_text("".join(f"{writer}\n" for writer in self._writers), encoding="utf-8")
+        patches = tf.TensorSpec((None, self.width, self.height), tf.uint8, "patches")
+        line = tf.TensorSpec((None, None), tf.uint8, "line")
+        module = tf.Module()
+        module.weights = [variable.value for variable in model.weights]
+        module.writers = tf.saved_model.Asset(str(writers))
+        module.patches = tf.function(
+            lambda patches: {"probabilities": probabilities(patches)},
+            input_signature=[patches],
+            autograph=False,
+        )
+        module.line = tf.function(
+            lambda line: {"probabilities": of_line(line)}, input_signature=[line], autograph=False
+        )
+        return module
+
+    def _differences(self, runs: dict[str, Signature]) -> dict[str, float]:
+        def logits(patches):
+            return keras.ops.convert_to_numpy(self._model(patches, training=False))
+
+        found = dict.fromkeys(runs, 0.0)
+        for image in self._images:
+            columns = lay(image, self.height, self.width, black_on_white=True)
+            windows = np.ascontiguousarray(recognizer.cut(columns, self.width, self._stride))
+            one = np.zeros(len(windows), int)
+            scan = scoring.scan(logits, [windows], one, one[:1], len(self._writers), self._combine)
+            with Image.open(io.BytesIO(image)) as picture:
+                line = np.asarray(picture.convert("L"))
+            given = {"patches": windows, "line": line}
+            expected = {"patches": scoring.softmax(logits(windows)), "line": scan.probabilities[0]}
+            for name, run in runs.items():
+                # Not `max`, which would let a NaN pass.
+                found[name] = float(np.maximum(found[name], np.abs(run(given[name]) - expected[name]).max()))
+        return found
+
+
+def in_float32(model: keras.Model, run: dict) -> keras.Model:
+    """The network as it is, or, if it was trained in mixed precision, one of the same weights that computes in float32.
+
+    Other runtimes lack bfloat16, or round otherwise.
+    """
+    if run["precision"] == "float32":
+        return model
+    again = MODELS[run["model"]](len(run["writers"]), run["patch_height"], run["patch_width"])
+    again.set_weights(model.get_weights())
+    return again
+
+
+def some_lines(run: dict, data_dir: str | None) -> tuple[list[bytes], str]:
+    """Image files of validation lines of the dataset that a run was trained on, or of invented ones; and which they are."""
+    try:
+        builders = datasets.builders(run, data_dir)
+    except MissingDataError:
+        invented = SyntheticHandwriting(num_writers=LINES, forms_per_writer=1, lines_per_form=1)
+        return [invented.read(line) for line in invented.lines], f"{LINES} invented lines"
+    examples = datasets.line_examples(builders, "validation")
+    images = [example.image for example in itertools.islice(examples, LINES)]
+    return images, f"{len(images)} validation lines of {run['dataset']}"
+
+
+def _saved_model(module: tf.Module, folder: pathlib.Path) -> dict[str, Signature]:
+    tf.saved_model.save(module, str(folder), {"patches": module.patches, "line": module.line})
+    loaded = tf.saved_model.load(str(folder))
+
+    def signature(name):
+        return lambda given: loaded.signatures[name](tf.constant(given))["probabilities"].numpy()
+
+    return {name: signature(name) for name in ("patches", "line")}
+
+
+def _litert(module: tf.Module, folder: pathlib.Path) -> dict[str, Signature]:
+    from ai_edge_litert.interpreter import Interpreter  # Of the extra `export`.
+
+    # The converter reads a SavedModel. Of the operations that lay a line LiteRT lacks some.
+    source, patches_only = folder.with_name("source"), tf.Module()
+    patches_only.weights, patches_only.patches = module.weights, module.patches
+    tf.saved_model.save(patches_only, str(source), {"patches": module.patches})
+    with _told_in_a_sentence("litert", "tensorflow"):
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(source), signature_keys=["patches"])
+        _put("litert", folder, converter.convert())
+    with _told_in_a_sentence("litert", "ai-edge-litert"):
+        runner = Interpreter(str(folder / FILES["litert"])).get_signature_runner("patches")
+    return {"patches": lambda patches: runner(patches=patches)["probabilities"]}
+
+
+def _onnx(module: tf.Module, folder: pathlib.Path) -> dict[str, Signature]:
+    import onnxruntime  # Of the extra `export`, both.
+    import tf2onnx
+
+    with _told_in_a_sentence("onnx", "tf2onnx"):
+        converted, _ = tf2onnx.convert.from_function(module.patches, module.patches.input_signature)
+        _put("onnx", folder, converted.SerializeToString())
+    with _told_in_a_sentence("onnx", "onnxruntime"):
+        session = onnxruntime.InferenceSession(folder / FILES["onnx"], providers=["CPUExecutionProvider"])
+    return {"patches": lambda patches: session.run(["probabilities"], {"patches": patches})[0]}
+
+
+_WRITE = {"saved_model": _saved_model, "litert": _litert, "onnx": _onnx}
+"""Format → what writes a module into a folder, and returns how each signature runs."""
+
+
+def _put(name: str, folder: pathlib.Path, converted: bytes) -> None:
+    folder.mkdir()
+    (folder / FILES[name]).write_bytes(converted)
+    shutil.copy(folder.with_name("writers.txt"), folder / WRITERS[name])
+
+
+@contextlib.contextmanager
+def _told_in_a_sentence(name: str, package: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # Converters raise what their parts raise, of many kinds.
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        version = importlib.metadata.version(package)
+        raise ExportError(f"{name}: {package} {version} fails on this network: {reason}") from error

@@ -1,0 +1,1 @@
+"""Reads handwriting: IAM's files, folders of scans, invented writers. Nothing here imports TensorFlow."""

@@ -1,0 +1,113 @@
+"""The text lines of scanned pages, cut once and kept: a zip archive a page, which any viewer opens. No TensorFlow."""
+
+import concurrent.futures
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+import os
+import pathlib
+import zipfile
+from collections.abc import Sequence
+
+import filelock
+from PIL import Image
+
+from iam_writer.common.errors import BadImageError
+from iam_writer.common.files import write_beside
+from iam_writer.handwriting import pages
+from pipelines.system.cores import usable_cores
+from pipelines.system.progress import progress_bar
+
+
+@dataclasses.dataclass(frozen=True)
+class CutPage:
+    """What was found on a scan.
+
+    Attributes:
+      archive: path of the zip archive that holds 01.png, 02.png, … from top to bottom.
+      sizes: width and height of each.
+      warnings: what is odd about the page, see `pages.Page`.
+    """
+
+    archive: str
+    sizes: list[tuple[int, int]]
+    warnings: list[str]
+
+
+def cut(paths: Sequence[str], folder: pathlib.Path) -> dict[str, CutPage]:
+    """Finds the text lines of scans, all cores at work; what was found before is not looked for again.
+
+    Args:
+      paths: image files.
+      folder: where archives are kept.
+
+    Returns:
+      Path → what is on it. Images that cannot be read are left out: whoever reads them is told why.
+
+    Raises:
+      OSError: the folder cannot be written.
+    """
+    if not paths:
+        return {}
+    folder.mkdir(parents=True, exist_ok=True)
+    # Two programs that read the same scans wait for each other.
+    with filelock.FileLock(folder / ".lock"), concurrent.futures.ThreadPoolExecutor(usable_cores()) as pool:
+        found = pool.map(functools.partial(_cut, folder=folder), paths)
+        progress = progress_bar(found, total=len(paths), desc="finding lines", unit=" scans", leave=False)
+        return {path: page for path, page in zip(paths, progress, strict=True) if page is not None}
+
+
+def read(archive: str, number: int) -> bytes:
+    """A line as an 8-bit gray PNG file.
+
+    Args:
+      archive: of a `CutPage`.
+      number: 1 for its first line.
+
+    Raises:
+      BadImageError: it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            return file.read(_name(number))
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise BadImageError(f"Line {number} in {archive} cannot be read: {error}") from error
+
+
+def _cut(path: str, folder: pathlib.Path) -> CutPage | None:
+    stat = os.stat(path)
+    state = {"version": pages.VERSION, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    archive = folder / f"{hashlib.sha256(os.path.abspath(path).encode()).hexdigest()[:32]}.zip"
+    if kept := _kept(archive, state):
+        return kept
+    try:
+        page = pages.read(path)
+    except BadImageError:
+        return None
+    sizes = [line.image.shape[::-1] for line in page.lines]
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as lines:  # PNGs are compressed already.
+        for number, line in enumerate(page.lines, 1):
+            with lines.open(_name(number), "w") as png:
+                Image.fromarray(line.image).save(png, "PNG")
+        lines.comment = json.dumps(state | {"sizes": sizes, "warnings": page.warnings}).encode()
+    write_beside(archive, file.getvalue())
+    return CutPage(str(archive), sizes, page.warnings)
+
+
+def _kept(archive: pathlib.Path, state: dict[str, int]) -> CutPage | None:
+    """What is in an archive, or None if it is of another state of the scan, or damaged."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            about = json.loads(file.comment or b"{}")
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
+    if any(about.get(name) != value for name, value in state.items()):
+        return None
+    return CutPage(str(archive), [tuple(size) for size in about["sizes"]], about["warnings"])
+
+
+def _name(number: int) -> str:
+    return f"{number:02}.png"

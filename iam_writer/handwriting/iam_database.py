@@ -1,0 +1,361 @@
+"""Reads the IAM handwriting database as its site serves it, or as copies of it are laid out. No TensorFlow.
+
+Everything is looked for in one folder and the folders below it:
+
+- the index: `forms.txt` (or `forms_for_parsing.txt`, the same without its header) and, optionally,
+  `sentences.txt` or `lines.txt`; loose, or in `ascii.tgz`
+- the images: below a folder `sentences` or `lines`; or in `sentences.tgz` or `lines.tgz`; or else any image
+  with a fitting name (`a01-000u-s00-00.png`), be it in a flat folder or in a folder per writer
+
+Of these three places for images the first that has any is used, and no other. An archive is extracted once.
+"""
+
+import collections
+import dataclasses
+import functools
+import hashlib
+import os
+import pathlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from iam_writer.common import errors
+from iam_writer.handwriting import archives, images
+from iam_writer.handwriting.line import Census, Line
+
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_ARCHIVE_SUFFIXES = (".tgz", ".tar.gz", ".tar")
+_DEPTH = 6  # folders below manual_dir that are searched; iam/data/sentences/a01/a01-000u/ needs five
+
+# Rows of the index files; the sources are the files' own headers. The text may hold blanks.
+_FORM = "[a-z][0-9]{2}-[0-9]{3}[a-z]?"
+_FORMS_ROW = re.compile(
+    rf"(?P<form>{_FORM})\s+(?P<writer>\S+)\s+\d+\s+(prt|all)\s+(?P<lines>\d+)(\s+\d+){{3}}"
+)
+_BOX_AND_TEXT = r"\d+\s+\d+\s+(?P<x>-?\d+)\s+-?\d+\s+(?P<width>-?\d+)\s+-?\d+\s+(?P<text>.*)"
+_ID = {
+    "sentences": re.compile(rf"(?P<form>{_FORM})-s[0-9]{{2}}-[0-9]{{2}}"),
+    "lines": re.compile(rf"(?P<form>{_FORM})-[0-9]{{2}}"),
+}
+# `err` means that the words are cut wrongly, which does not concern the image.
+_ROW = {
+    "sentences": re.compile(rf"(?P<id>{_ID['sentences'].pattern})\s+\d+\s+(ok|err?)\s+{_BOX_AND_TEXT}"),
+    "lines": re.compile(rf"(?P<id>{_ID['lines'].pattern})\s+(ok|err)\s+{_BOX_AND_TEXT}"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """A row of forms.txt: a page, who wrote it, and how many physical text lines it has."""
+
+    writer: str
+    lines: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """A row of sentences.txt or lines.txt: a line, or the part of one that belongs to one sentence.
+
+    `x` and `width` are in pixels of the form's scan.
+    """
+
+    id: str
+    form: str
+    x: int
+    width: int
+    text: str
+
+
+class IamDatabase:
+    """Lines of IAM, or pieces of lines (a `handwriting.Handwriting`).
+
+    Args:
+      manual_dir: the folder that holds IAM, or a part of it. Images that the index promises may be absent.
+      unit: `sentences` (pieces of lines: a line is cut where a sentence ends, as in the article) or `lines`.
+      extract_dir: where archives are extracted to. Needed only where there are archives.
+
+    Attributes:
+      lines: the images that are there, sorted by id.
+      expected: what the index promises. Where sentences.txt is absent nothing tells the number of its images:
+        then it is the number found.
+      fingerprint: SHA-256 over the ids and sizes of the images and over the index files, in hexadecimal.
+
+    Raises:
+      MissingDataError: the index or the images are not there. The message says how to get them.
+      ArchiveError: an archive is damaged, too large, or would write outside of its folder.
+      IndexFileError: a row is malformed, files contradict each other, or an image comes twice.
+    """
+
+    def __init__(
+        self,
+        manual_dir: str | os.PathLike | None,
+        unit: str = "sentences",
+        extract_dir: str | os.PathLike | None = None,
+    ):
+        if unit not in _ID:
+            raise ValueError(f"unit is {unit!r}, not one of {', '.join(_ID)}")
+        source = _Source(manual_dir, unit, extract_dir)
+        forms = read_forms(source.forms_file)
+        pieces = read_pieces(source.pieces_file, unit) if source.pieces_file else None
+        # Paths, not directory entries: Apache Beam sends a reader to its workers.
+        self._paths = {id: file.path for id, file in source.images.items()}
+        self.lines = _lines(source.images, source.forms_file.name, forms, pieces, unit)
+        self.expected = _expected(self.lines, forms, pieces, unit)
+        self.ignored = ()
+        self.warnings = ()
+        self.fingerprint = _fingerprint(source.images, [source.forms_file, source.pieces_file])
+
+    def read(self, line: Line) -> bytes:
+        """The line's image as an 8-bit gray PNG file.
+
+        Raises:
+          BadImageError: it cannot be read; the message names the file and says why.
+        """
+        return images.read_gray_png(self._paths[line.id])
+
+
+def read_forms(path: pathlib.Path) -> dict[str, Form]:
+    """The pages in forms.txt, by id.
+
+    Raises:
+      IndexFileError: a row is malformed, or gives a form to a second writer.
+    """
+    forms = {}
+    for place, row in _rows(path, _FORMS_ROW):
+        form = Form(row["writer"], int(row["lines"]))
+        other = forms.setdefault(row["form"], form)
+        if other.writer != form.writer:
+            raise errors.IndexFileError(
+                f"{place}: form {row['form']} is by writer {form.writer}, but was by {other.writer} before"
+            )
+    return forms
+
+
+def read_pieces(path: pathlib.Path, unit: str) -> dict[str, Piece]:
+    """The rows of sentences.txt or lines.txt (by `unit`), by id, in reading order.
+
+    Raises:
+      IndexFileError: a row is malformed, or an id comes twice.
+    """
+    pieces = {}
+    for place, row in _rows(path, _ROW[unit]):
+        if row["id"] in pieces:
+            raise errors.IndexFileError(f"{place}: {row['id']} comes a second time")
+        text = row["text"].replace("|", " ")
+        pieces[row["id"]] = Piece(row["id"], row["form"], int(row["x"]), int(row["width"]), text)
+    return dict(sorted(pieces.items()))
+
+
+def physical_rows(pieces: Iterable[Piece]) -> dict[str, str]:
+    """For pieces of sentences in reading order: the id of the first piece on the same physical text line.
+
+    A sentence is cut at the ends of lines only, so only its first piece can go on in the row of the piece
+    before it, and does so if it starts to the right of that piece's middle. On the whole of IAM this finds
+    exactly the 13,353 lines of lines.txt. (Heights are of no use: steep lines overlap their neighbours.)
+    """
+    rows = {}
+    before = None
+    for piece in pieces:
+        goes_on = (
+            before is not None
+            and before.form == piece.form
+            and piece.id.endswith("-00")
+            and piece.x > before.x + before.width / 2
+        )
+        rows[piece.id] = rows[before.id] if goes_on else piece.id
+        before = piece
+    return rows
+
+
+class _Source:
+    """The files of IAM that were found.
+
+    Attributes:
+      forms_file: forms.txt, whatever its name.
+      pieces_file: sentences.txt or lines.txt, by unit; None if there is none.
+      images: the image files by id, sorted.
+    """
+
+    def __init__(
+        self, manual_dir: str | os.PathLike | None, unit: str, extract_dir: str | os.PathLike | None
+    ):
+        if not manual_dir:
+            raise errors.MissingDataError(
+                f"Where is IAM? Pass its folder as --manual_dir.\n{_how_to_get(unit)}"
+            )
+        self._folder = _absolute(manual_dir)
+        self._unit = unit
+        self._extract_dir = _absolute(extract_dir) if extract_dir else None
+        if not self._folder.is_dir():
+            raise errors.MissingDataError(
+                f"There is no folder {self._folder} to find IAM in.\n{_how_to_get(unit)}"
+            )
+        self._entries = list(_walk(self._folder, _DEPTH, self._extract_dir))
+        self.forms_file = self._index_file("forms.txt", "forms_for_parsing.txt")
+        self.pieces_file = self._index_file(f"{unit}.txt")
+        self.images = self._find_images()
+        self._check_complete()
+
+    def _index_file(self, *names: str) -> pathlib.Path | None:
+        found = _first(self._entries, names)
+        if not found and self._ascii_folder:
+            found = _first(_walk(self._ascii_folder, _DEPTH), names)
+        return found
+
+    @functools.cached_property
+    def _ascii_folder(self) -> pathlib.Path | None:
+        return self._extract("ascii")
+
+    def _extract(self, stem: str) -> pathlib.Path | None:
+        archive = _first(self._entries, [stem + suffix for suffix in _ARCHIVE_SUFFIXES])
+        if archive and not self._extract_dir:
+            raise errors.MissingDataError(
+                f"{archive} has to be extracted: pass extract_dir, a folder for that"
+            )
+        return archive and archives.extract(archive, self._extract_dir, _is_wanted)
+
+    def _find_images(self) -> dict[str, os.DirEntry]:
+        found = self._images_in(self._entries)
+        below = len(str(self._folder))
+        tree = [(id, file) for id, file in found if self._unit in file.path[below:].split(os.sep)]
+        if tree:
+            return _unique(tree)
+        extracted = self._extract(self._unit)
+        return _unique(self._images_in(_walk(extracted, _DEPTH)) if extracted else found)
+
+    def _images_in(self, entries: Iterable[os.DirEntry]) -> list[tuple[str, os.DirEntry]]:
+        stems = ((os.path.splitext(entry.name), entry) for entry in entries)
+        id = _ID[self._unit]
+        return [
+            (stem, entry)
+            for (stem, suffix), entry in stems
+            if suffix.lower() in _IMAGE_SUFFIXES and id.fullmatch(stem)
+        ]
+
+    def _check_complete(self) -> None:
+        missing = []
+        if not self.forms_file:
+            missing.append("forms.txt (or forms_for_parsing.txt, or ascii.tgz, which holds it)")
+        if not self.images:
+            example = "a01-000u-s00-00.png" if self._unit == "sentences" else "a01-000u-00.png"
+            missing.append(
+                f"images named like {example} (in {self._unit}.tgz, in a folder {self._unit}, or loose)"
+            )
+        if missing:
+            names = sorted(entry.name for entry in os.scandir(self._folder))
+            found = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+            raise errors.MissingDataError(
+                f"IAM is not complete in {self._folder}.\n"
+                f"  not found there or below: {'; '.join(missing)}\n"
+                f"  found there: {found or 'nothing'}\n{_how_to_get(self._unit)}"
+            )
+
+
+def _is_wanted(name: str) -> bool:
+    return name.lower().endswith((*_IMAGE_SUFFIXES, ".txt"))
+
+
+def _how_to_get(unit: str) -> str:
+    return (
+        "To get IAM, register (free, for non-commercial research) at\n"
+        "  https://fki.tic.heia-fr.ch/databases/iam-handwriting-database\n"
+        f"and download ascii.tgz and {unit}.tgz into one folder. They need not be extracted."
+    )
+
+
+def _absolute(folder: str | os.PathLike) -> pathlib.Path:
+    return pathlib.Path(os.path.abspath(pathlib.Path(folder).expanduser()))
+
+
+def _walk(folder: str | os.PathLike, depth: int, skip: pathlib.Path | None = None) -> Iterator[os.DirEntry]:
+    """The files in a folder, then those up to `depth` folders below, by name. Hidden names are left out."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: (entry.is_dir(), entry.name))
+    except OSError as error:
+        raise errors.MissingDataError(f"{folder} cannot be read: {error.strerror}") from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_file():
+            yield entry
+        elif entry.is_dir() and depth and pathlib.Path(entry.path) != skip:
+            yield from _walk(entry.path, depth - 1, skip)
+
+
+def _first(entries: Iterable[os.DirEntry], names: Sequence[str]) -> pathlib.Path | None:
+    """The file with the first of the names that there is; of several, the one the fewest folders below."""
+    found = [entry for entry in entries if entry.name in names]
+    best = min(
+        found, key=lambda entry: (names.index(entry.name), entry.path.count(os.sep), entry.path), default=None
+    )
+    return pathlib.Path(best.path) if best else None
+
+
+def _unique(found: Sequence[tuple[str, os.DirEntry]]) -> dict[str, os.DirEntry]:
+    files = {}
+    for id, entry in sorted(found, key=lambda item: item[0]):
+        other = files.setdefault(id, entry)
+        if other is not entry:
+            raise errors.IndexFileError(f"{id} is there twice: {other.path} and {entry.path}. Remove one")
+    return files
+
+
+def _rows(path: pathlib.Path, pattern: re.Pattern) -> Iterator[tuple[str, re.Match]]:
+    """Each row that is no comment, and its place to tell in an error."""
+    text = path.read_text("utf-8-sig", errors="replace")
+    for number, row in enumerate(text.split("\n"), 1):
+        row = row.strip()
+        if not row or row.startswith("#"):
+            continue
+        match = pattern.fullmatch(row)
+        if not match:
+            raise errors.IndexFileError(f"{path}, line {number}: not a row of such a file: {row[:80]!r}")
+        yield f"{path}, line {number}", match
+
+
+def _lines(
+    files: Mapping[str, os.DirEntry],
+    forms_name: str,
+    forms: Mapping[str, Form],
+    pieces: Mapping[str, Piece] | None,
+    unit: str,
+) -> list[Line]:
+    form_of = {id: _ID[unit].fullmatch(id)["form"] for id in files}
+    _check_known([id for id in files if form_of[id] not in forms], f"of forms that are not in {forms_name}")
+    if pieces is not None:
+        _check_known([id for id in files if id not in pieces], f"not in {unit}.txt")
+    rows = {id: id for id in files} if unit == "lines" else physical_rows((pieces or {}).values())
+    return [
+        Line(
+            id=id,
+            writer=forms[form_of[id]].writer,
+            form=form_of[id],
+            row=rows.get(id, ""),
+            text=pieces[id].text if pieces else "",
+        )
+        for id in files
+    ]
+
+
+def _check_known(strangers: Sequence[str], why: str) -> None:
+    if strangers:
+        first = ", ".join(strangers[:5]) + (" ..." if len(strangers) > 5 else "")
+        raise errors.IndexFileError(f"{len(strangers):,} images are {why}: {first}")
+
+
+def _expected(
+    lines: Sequence[Line], forms: Mapping[str, Form], pieces: Mapping[str, Piece] | None, unit: str
+) -> Census:
+    if pieces is None:
+        count = sum(form.lines for form in forms.values()) if unit == "lines" else len(lines)
+        return Census(count, len({form.writer for form in forms.values()}), len(forms))
+    # A forms.txt cut down to a subset promises that subset only.
+    per_form = collections.Counter(piece.form for piece in pieces.values() if piece.form in forms)
+    return Census(per_form.total(), len({forms[form].writer for form in per_form}), len(per_form))
+
+
+def _fingerprint(files: Mapping[str, os.DirEntry], index_files: Iterable[pathlib.Path | None]) -> str:
+    digest = hashlib.sha256(repr([(id, entry.stat().st_size) for id, entry in files.items()]).encode())
+    for path in index_files:
+        digest.update(hashlib.sha256(path.read_bytes() if path else b"").digest())
+    return digest.hexdigest()

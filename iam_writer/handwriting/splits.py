@@ -1,0 +1,135 @@
+"""Which lines go to train, validation and test. Pure functions of the lines' names. No TensorFlow.
+
+A choice depends on SHA-256 of the names only, never on the order of files, a seed, or a library's version:
+the same names give the same split on every machine. Every function keeps the lines sorted by id.
+"""
+
+import collections
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+
+from iam_writer.common import errors
+from iam_writer.handwriting.line import Line
+
+TRAIN, VALIDATION, TEST = NAMES = ("train", "validation", "test")
+
+
+def split_by_form(lines: Sequence[Line], single_form_by_row: bool = False) -> dict[str, list[Line]]:
+    """Whole pages are held out: no page lends lines to two splits.
+
+    Of a writer's n forms a sixth, but at least one, goes to test (from n = 2) and as many to validation (from
+    n = 3), the rest to train.
+
+    Args:
+      lines: any number of lines of any number of writers.
+      single_form_by_row: what becomes of the writers with one form (356 of IAM's 657; only the config of all
+        657 writers has such). False: all their lines go to train. True: their physical text lines are
+        divided as the others' forms are, as FragNet and GR-RNN do; train and test then share a page,
+        though never a row.
+
+    Raises:
+      IndexFileError: the rows are needed, but not known.
+    """
+
+    def unit_of(writer_lines: list[Line]) -> Callable[[Line], str]:
+        if single_form_by_row and len({line.form for line in writer_lines}) == 1:
+            return _row
+        return lambda line: line.form
+
+    return _split(lines, unit_of)
+
+
+def split_by_image(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    """Images are held out, not pages, as in the article "Handwriting recognition using Tensorflow and Keras".
+
+    This leaks: nearly every test image has siblings of the same page, and often the same physical text line,
+    in train, and accuracy measured so is too high (in one study 81.8 % instead of 50.4 %, arXiv 2005.08424).
+    It is here to compare with the article. Of a writer's n images a sixth, but at least one, goes to test
+    (from n = 2) and as many to validation (from n = 3).
+    """
+    return _split(lines, lambda _: lambda line: line.id)
+
+
+def shuffled(names: Iterable[str]) -> list[str]:
+    """The names in an order that has nothing to do with what they mean, and is the same everywhere."""
+    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+
+
+def most_productive(lines: Sequence[Line], count: int) -> list[Line]:
+    """The lines of the `count` writers with the most images; of equals, the lower writer id comes first."""
+    images = collections.Counter(line.writer for line in lines)
+    writers = sorted(images, key=lambda writer: (-images[writer], writer))
+    return _of_writers(lines, writers[:count])
+
+
+def with_two_forms(lines: Sequence[Line]) -> list[Line]:
+    """The lines of the writers with two or more forms: those of whom a page can be held out."""
+    forms = collections.Counter(writer for writer, _ in {(line.writer, line.form) for line in lines})
+    return _of_writers(lines, [writer for writer, count in forms.items() if count >= 2])
+
+
+def check(splits: dict[str, list[Line]]) -> None:
+    """Refuses splits that nothing can be learnt from or measured on.
+
+    Raises:
+      TooFewWritersError: there are fewer than two writers in all splits together.
+      EmptySplitError: a split has no image.
+    """
+    writers = sorted({line.writer for lines in splits.values() for line in lines})
+    if len(writers) < 2:
+        found = f"only {writers[0]!r}" if writers else "none"
+        raise errors.TooFewWritersError(f"Two writers or more are needed to tell them apart, found {found}")
+    empty = [name for name, lines in splits.items() if not lines]
+    if empty:
+        raise errors.EmptySplitError(
+            f"No image for {' and '.join(empty)}: of each writer with two pages one is held out for test, with three one "
+            "more for validation. Add pages, or choose a split by image"
+        )
+
+
+def never_tested(splits: dict[str, list[Line]]) -> list[str]:
+    """The writers of whom no image is held out for test, since they have a single form."""
+    written = {line.writer for lines in splits.values() for line in lines}
+    tested = {line.writer for line in splits[TEST]}
+    return sorted(written - tested)
+
+
+def _split(
+    lines: Sequence[Line], unit_of: Callable[[list[Line]], Callable[[Line], str]]
+) -> dict[str, list[Line]]:
+    """Divides each writer's lines by the units (forms, rows or images) that `unit_of` finds for them."""
+    by_writer = collections.defaultdict(list)
+    for line in sorted(lines, key=lambda line: line.id):
+        by_writer[line.writer].append(line)
+    splits = {name: [] for name in NAMES}
+    for writer_lines in by_writer.values():
+        unit = unit_of(writer_lines)
+        split_of = _assign(unit(line) for line in writer_lines)
+        for line in writer_lines:
+            splits[split_of[unit(line)]].append(line)
+    return {name: sorted(found, key=lambda line: line.id) for name, found in splits.items()}
+
+
+def _assign(units: Iterable[str]) -> dict[str, str]:
+    """The split of each unit."""
+    units = shuffled(set(units))
+    held_out = max(1, round(len(units) / 6))
+    test = held_out if len(units) >= 2 else 0
+    validation = held_out if len(units) >= 3 else 0
+    names = [TEST] * test + [VALIDATION] * validation
+    names += [TRAIN] * (len(units) - len(names))
+    return dict(zip(units, names, strict=True))
+
+
+def _row(line: Line) -> str:
+    if not line.row:
+        raise errors.IndexFileError(
+            f"The text line that {line.id} lies on is not known, and writer {line.writer} has one form: "
+            "sentences.txt is needed to split it by rows (it is in ascii.tgz)"
+        )
+    return line.row
+
+
+def _of_writers(lines: Sequence[Line], writers: Sequence[str]) -> list[Line]:
+    chosen = set(writers)
+    return sorted((line for line in lines if line.writer in chosen), key=lambda line: line.id)

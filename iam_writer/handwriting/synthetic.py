@@ -1,0 +1,514 @@
+"""Draws lines of handwriting in the hands of invented writers: data for a machine that has none. No TensorFlow.
+
+A writer is what stays the same from form to form: which shape each letter has (among those of several stroke fonts)
+and how it is bent, slant, width, spacing, pressure, tremor. A form has a pen and a size of its own, a line a
+baseline that drifts, and no two letters are quite alike. So the task is neither hopeless nor trivial.
+
+A hand writes in Latin or Greek letters (SCRIPTS). In both it has its slant, width, spacing, pressure and the rest, but
+bends each letter in a way of its own: two scripts have the hand in common, and no letter.
+
+With `fonts_dir` and `text_file` a writer is a font and a style instead, in any script that the fonts know.
+
+Everything is a pure function of the seed and the number of the writer, form and line: the same arguments give the
+same bytes, in whatever order they are asked for, and writer 7 writes alike among ten writers or a thousand.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+import os
+import pathlib
+import string
+
+import numpy as np
+from HersheyFonts import HersheyFonts
+from PIL import Image, ImageDraw, ImageFont
+
+from iam_writer.common import errors
+from iam_writer.handwriting import splits
+from iam_writer.handwriting.line import Census, Line
+
+VERSION = 1
+"""Of what is drawn: raised when the same seed gives other bytes."""
+
+STROKE_FONTS = ("scripts", "futural", "rowmans", "scriptc", "timesi")
+"""Of Hershey's fonts, those whose strokes look like a hand's."""
+
+ALPHABET = string.ascii_letters + string.digits + ".,'-?"
+
+WORDS = (
+    "the of and to in that is was he for it with as his on be at by had not are but from or have an they which one "
+    "you were her all she there would their we him been has when who will more no if out so said what up its about "
+    "into than them can only other new some could time these two may then do first any my now such like our over man "
+    "me even most made after also did many before must through back years where much your way well down should "
+    "because each just those people how too little state good very make world still own see men work long get here "
+    "between both life being under never day same another know while last might us great old year off come since "
+    "against go came right used take three states himself few house use during without again place around however "
+    "home small found thought went say part once general high upon school every does got united left number course "
+    "war until always away something fact though water less public put think almost hand enough far took head yet "
+    "government system better set told nothing night end why called eyes find going look asked later knew point next "
+    "Monday London Paris England Peter Anna Queen Quite Jack Zoe Xavier Victor York Kate Ulrich Oxford quiz jazz fox"
+).split()
+
+GREEK_WORDS = (
+    (
+        "και το να του η της με που την από για είναι ένα στην στο τα θα δεν τον σε οι μια τους αυτό αλλά τις ότι ήταν των "
+        "όμως πολύ μου σας εδώ αν όταν πως τι όλα μας κάτι έχει ή πριν χρόνια μέρα σπίτι φίλος θάλασσα ψωμί νερό κόσμος "
+        "βιβλίο γράμμα λόγος ξένος ψυχή ώρα νύχτα φως ζωή δρόμος καλός μεγάλος μικρός άλλος πρώτος νέος παιδί μητέρα "
+        "πατέρας γυναίκα άνδρας χέρι μάτι καρδιά πόλη χώρα ήλιος ουρανός βουνό δέντρο λουλούδι ξύλο ζεστός κρύο γλώσσα "
+        "αρχή τέλος έργο σχολείο δάσκαλος γράφω διαβάζω βλέπω ξέρω θέλω έρχομαι πηγαίνω λέω ακούω αγαπώ ζητώ παίζω δίνω "
+        "παίρνω μένω σήμερα αύριο χθες πάντα ποτέ τώρα μετά μέσα έξω πάνω κάτω κοντά μακριά μαζί μόνο ίσως γιατί επειδή "
+        "Αθήνα Κρήτη Θεός Ελλάδα Γιώργος Ξένια Ψαρά Ζωή Φωτεινή Χίος Ρόδος Σάμος Λάμπρος Μαρία Νίκος Ωκεανός Δελφοί Πέτρος"
+    )
+    .translate(str.maketrans("άέήίόύώ", "αεηιουω"))
+    .split()
+)  # The fonts have no accents.
+
+
+@dataclasses.dataclass(frozen=True)
+class Script:
+    """What a hand can write in.
+
+    Attributes:
+      keys: letter → the ASCII character that stands for it in the script's fonts.
+      fonts: of Hershey; who writes the k-th of one script writes the k-th of another, which is as simple or ornate.
+      words: to write.
+      marks: what may follow a word, from the likeliest.
+      numbers: share of numbers among the words.
+    """
+
+    keys: dict[str, str]
+    fonts: tuple[str, ...]
+    words: list[str]
+    marks: tuple[str, ...]
+    numbers: float
+
+
+SCRIPTS = {
+    "latin": Script({c: c for c in ALPHABET}, STROKE_FONTS, WORDS, ("", ".", ",", "?"), 0.03),
+    # Without numbers, so that full stops and commas are all that it shares. The fonts lack the ς of a word's end.
+    "greek": Script(
+        dict(
+            zip(
+                "αβγδεζηθικλμνξοπρστυφχψως" + "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩ" + ".,;",
+                string.ascii_lowercase[:24] + "r" + string.ascii_uppercase[:24] + ".,;",
+                strict=True,
+            )
+        ),
+        ("greeks", "greeks", "greeks", "greekc", "greekc"),
+        GREEK_WORDS,
+        ("", ".", ",", ";"),
+        0.0,
+    ),
+}
+
+LINE_CHARACTERS = (22, 34)
+"""A line has at least and at most so many; at most so many with `text_file`."""
+
+# Domains of the random numbers, so that no two uses of them share a stream.
+_HAND, _LETTER, _FORM, _LINE, _STYLE = range(5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Hand:
+    """What stays the same in a writer's lines. Lengths are in units of Hershey's fonts, whose capitals have 21.
+
+    Attributes:
+      letters: character of the script → (strokes, float arrays `[points, 2]`; advance to the next letter).
+      slant: columns to the right per row upwards.
+      width: of a letter, 1 being the font's own.
+      spacing: between letters.
+      word_spacing: between words.
+      thickness: of the pen's line.
+      pressure: how much that varies along a stroke, as a share of it.
+      tremor: by how much each point is off.
+      drift: how far the baseline wanders.
+      variation: how much a letter differs from one time to the next.
+    """
+
+    letters: dict[str, tuple[list[np.ndarray], float]]
+    slant: float
+    width: float
+    spacing: float
+    word_spacing: float
+    thickness: float
+    pressure: float
+    tremor: float
+    drift: float
+    variation: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Style:
+    """What stays the same in the lines of a writer who has a font.
+
+    Attributes:
+      font: path of the font file.
+      slant: columns to the right per row upwards.
+      weight: pixels added to the strokes.
+      width: 1 being the font's own.
+      distortion: pixels by which points of a line are off.
+      habit: float `[2, 4, 16]`, that part of the distortion which all lines share.
+    """
+
+    font: str
+    slant: float
+    weight: int
+    width: float
+    distortion: float
+    habit: np.ndarray
+
+
+class SyntheticHandwriting:
+    """Lines of invented writers (a `handwriting.Handwriting`).
+
+    Args:
+      num_writers: how many.
+      forms_per_writer: pages each of them writes.
+      lines_per_form: lines of a page.
+      seed: another seed, other writers.
+      script: of SCRIPTS, what the hands write in.
+      test_script: what they write those forms in that `splits.split_by_form` holds out for test; None: the same.
+      fonts_dir: a folder of *.ttf and *.otf files; writer k writes with font k modulo their number.
+      text_file: what is written with them: UTF-8, a sentence a line.
+
+    Attributes:
+      lines: all of them, sorted by id.
+      expected: how many there are.
+      fingerprint: SHA-256 over all that the bytes depend on, in hexadecimal.
+
+    Raises:
+      TooFewWritersError: fewer than two.
+      MissingDataError: fonts or text are not there, or a font lacks a character of the text.
+      ValueError: a number is out of range, or scripts are named that fonts do not know of.
+    """
+
+    def __init__(
+        self,
+        num_writers: int = 50,
+        forms_per_writer: int = 6,
+        lines_per_form: int = 6,
+        seed: int = 0,
+        script: str = "latin",
+        test_script: str | None = None,
+        fonts_dir: str | os.PathLike | None = None,
+        text_file: str | os.PathLike | None = None,
+    ):
+        if num_writers < 2:
+            raise errors.TooFewWritersError(
+                f"Two writers or more are needed to tell them apart, not {num_writers}."
+            )
+        if forms_per_writer < 1 or lines_per_form < 1 or seed < 0:
+            raise ValueError("forms_per_writer and lines_per_form must be at least 1, and seed at least 0.")
+        if (fonts_dir is None) != (text_file is None):
+            raise errors.MissingDataError(
+                "A folder of fonts and a text file go together: pass both, or neither."
+            )
+        scripts = (script, test_script or script)
+        if fonts_dir is not None and scripts != ("latin", "latin"):
+            raise ValueError(
+                "With fonts, text_file says what is written; script and test_script are of hands."
+            )
+        self._seed = seed
+        self._fonts, self._sentences = [], []
+        digest = hashlib.sha256(
+            json.dumps([VERSION, num_writers, forms_per_writer, lines_per_form, seed]).encode()
+        )
+        if fonts_dir is not None:
+            self._fonts, self._sentences = _fonts(fonts_dir), _sentences(text_file)
+            for path in [*self._fonts, pathlib.Path(text_file)]:
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+            for font in self._fonts:
+                _check_coverage(font, self._sentences)
+        if scripts != ("latin", "latin"):
+            digest.update(json.dumps(scripts).encode())
+        self.fingerprint = digest.hexdigest()
+
+        digits = max(2, len(str(num_writers - 1)))
+        self._place, lines = {}, []
+        for writer in range(num_writers):
+            for form in range(forms_per_writer):
+                for number in range(lines_per_form):
+                    form_id = f"w{writer:0{digits}}-f{form:02}"
+                    id = f"{form_id}-{number:02}"
+                    self._place[id] = (writer, form, number)
+                    lines.append(Line(id, writer=f"w{writer:0{digits}}", form=form_id, row=id))
+        self._script = dict.fromkeys(self._place, scripts[0])
+        for line in splits.split_by_form(lines)[splits.TEST]:
+            self._script[line.id] = scripts[1]
+        lines = [dataclasses.replace(line, text=self._text(line.id)) for line in lines]
+        self.lines = sorted(lines, key=lambda line: line.id)
+        self.expected = Census.of(self.lines)
+        self.ignored = ()
+        self.warnings = ()
+
+    def read(self, line: Line) -> bytes:
+        """The line's image as an 8-bit gray PNG file."""
+        writer, form, number = self._place[line.id]
+        form_random = np.random.default_rng([_FORM, self._seed, writer, form])
+        random = np.random.default_rng([_LINE, self._seed, writer, form, number, 1])
+        if self._fonts:
+            font = str(self._fonts[writer % len(self._fonts)])
+            style = _draw_style(font, self._seed, writer)
+            picture = draw_with_font(style, line.text, form_random, random)
+        else:
+            hand = draw_hand(self._seed, writer, self._script[line.id])
+            picture = draw(hand, line.text, form_random, random)
+        file = io.BytesIO()
+        picture.save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+    def _text(self, id: str) -> str:
+        random = np.random.default_rng([_LINE, self._seed, *self._place[id], 0])
+        if self._sentences:
+            return _shortened(self._sentences[random.integers(len(self._sentences))])
+        script, words, (least, most) = SCRIPTS[self._script[id]], [], LINE_CHARACTERS
+        while len(" ".join(words)) < least:
+            word = (
+                str(random.integers(1, 2000))
+                if random.random() < script.numbers
+                else script.words[random.integers(len(script.words))]
+            )
+            words.append(word + str(random.choice(script.marks, p=[0.86, 0.06, 0.06, 0.02])))
+        return " ".join(words)[:most].strip()
+
+
+# Drawn once a writer, not once a line.
+@functools.cache
+def _draw_style(font: str, seed: int, writer: int) -> Style:
+    random = np.random.default_rng([_STYLE, seed, writer])
+    return Style(
+        font=font,
+        slant=random.normal(0.05, 0.18),
+        weight=int(random.integers(0, 3)),
+        width=float(np.exp(random.normal(0, 0.1))),
+        distortion=random.uniform(2, 5),
+        habit=random.normal(0, 1, (2, 4, 16)),
+    )
+
+
+@functools.cache
+def draw_hand(seed: int, writer: int, script: str = "latin") -> Hand:
+    """Invents a writer, whose hand is the same in each of SCRIPTS, but for the letters."""
+    random = np.random.default_rng([_HAND, seed, writer])
+    fonts = SCRIPTS[script].fonts
+    usual_font = random.integers(len(fonts))
+    constancy = random.uniform(0.55, 0.9)
+    letters = {}
+    for character, key in SCRIPTS[script].keys.items():
+        own = np.random.default_rng([_LETTER, seed, writer, ord(character)])
+        font = usual_font if own.random() < constancy else own.integers(len(fonts))
+        strokes, advance = _glyphs(fonts[font])[key]
+        # The strokes of a letter are bent together, or they would come apart; and each a little on its own.
+        bend = own.normal(0, 0.9, (6, 2))
+        bent = [_bend(stroke, bend + own.normal(0, 0.25, (6, 2))) for stroke in strokes]
+        letters[character] = (bent, advance * float(np.exp(own.normal(0, 0.06))))
+    return Hand(
+        letters=letters,
+        slant=random.normal(0.2, 0.22),
+        width=float(np.exp(random.normal(-0.12, 0.14))),
+        spacing=random.normal(0, 1.3),
+        word_spacing=random.uniform(9, 18),
+        thickness=random.uniform(0.9, 1.6),
+        pressure=random.uniform(0.05, 0.4),
+        tremor=random.uniform(0, 0.35),
+        drift=random.uniform(0.3, 2.5),
+        variation=random.uniform(0.25, 0.6),
+    )
+
+
+def draw(hand: Hand, text: str, form: np.random.Generator, line: np.random.Generator) -> Image.Image:
+    """A line in a hand.
+
+    Args:
+      hand: whose.
+      text: of letters that the hand has, and blanks.
+      form: random numbers that all lines of a form share: its pen, its size.
+      line: random numbers of this line.
+
+    Returns:
+      A gray image, dark on white, 60 to 180 pixels high.
+    """
+    thickness = hand.thickness * np.exp(form.normal(0, 0.12))
+    ink, size = form.uniform(10, 90), 3.1 * np.exp(form.normal(0, 0.06))
+    slant = hand.slant + line.normal(0, 0.04)
+    phase, period = line.uniform(0, 2 * np.pi), line.uniform(150, 400)
+    climb = line.normal(0, 0.006)
+    x, strokes = 0.0, []
+    for character in text:
+        if character == " ":
+            x += hand.word_spacing * np.exp(line.normal(0, 0.15))
+            continue
+        letter, advance = hand.letters[character]
+        change = line.normal(0, hand.variation, (6, 2))
+        stretch = hand.width * np.exp(line.normal(0, 0.05))
+        baseline = hand.drift * np.sin(phase + x / period * 2 * np.pi) + climb * x + line.normal(0, 0.4)
+        for stroke in letter:
+            points = _smooth(_bend(stroke, change))
+            points = points + line.normal(0, hand.tremor, points.shape) * [0.6, 0.6]
+            along = points[:, 0] * stretch - points[:, 1] * slant
+            strokes.append(np.stack([x + along, points[:, 1] + baseline], axis=1))
+        x += advance * stretch + hand.spacing + line.normal(0, 0.5)
+    return _ink(strokes, size, thickness, hand.pressure, ink, line)
+
+
+def draw_with_font(
+    style: Style, text: str, form: np.random.Generator, line: np.random.Generator
+) -> Image.Image:
+    """A line in a font, bent elastically; arguments and result as of `draw`."""
+    font = _font(style.font)
+    left, top, right, bottom = font.getbbox(text, stroke_width=style.weight)
+    margin = 60  # Enough for slant and distortion; what is left of it is cropped.
+    picture = Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), 0)
+    ImageDraw.Draw(picture).text(
+        (margin - left, margin - top), text, font=font, fill=255, stroke_width=style.weight
+    )
+    picture = picture.resize((round(picture.width * style.width), picture.height), Image.Resampling.BILINEAR)
+    # Elastic distortion: a coarse field of random vectors, made smooth by enlarging it.
+    fields = 0.6 * style.habit + 0.8 * line.normal(0, 1, style.habit.shape)
+    dx, dy = (
+        np.asarray(Image.fromarray(field.astype(np.float32)).resize(picture.size, Image.Resampling.BICUBIC))
+        for field in fields * style.distortion
+    )
+    height, width = dx.shape
+    rows, columns = np.mgrid[0:height, 0:width]
+    slant = style.slant + line.normal(0, 0.03)
+    from_x = columns + (rows - height / 2) * slant + dx
+    coverage = _sample(np.asarray(picture, np.float32), from_x, rows + dy) / 255
+    return _cropped(255 - coverage * (255 - form.uniform(10, 90)))
+
+
+def _bend(points: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Moves points `[n, 2]` by a quadratic function of where they are, with coefficients `[6, 2]`."""
+    x, y = points[:, 0] / 10, points[:, 1] / 10
+    return points + np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=1) @ coefficients
+
+
+def _smooth(points: np.ndarray, steps: int = 3) -> np.ndarray:
+    """A Catmull-Rom spline through points `[n, 2]`, with so many steps from each to the next."""
+    padded = np.concatenate([points[:1], points, points[-1:]])
+    before, first, second, after = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
+    t = (np.arange(steps) / steps)[:, None, None]
+    curve = (
+        2 * first
+        + (second - before) * t
+        + (2 * before - 5 * first + 4 * second - after) * t**2
+        + (3 * first - before - 3 * second + after) * t**3
+    ) / 2
+    return np.concatenate([curve.transpose(1, 0, 2).reshape(-1, 2), points[-1:]])
+
+
+def _ink(
+    strokes: list[np.ndarray],
+    size: float,
+    thickness: float,
+    pressure: float,
+    ink: float,
+    line: np.random.Generator,
+) -> Image.Image:
+    """Draws strokes, whose unit is `size` pixels, at twice the resolution, with a pen whose pressure varies."""
+    margin, scale = 8, 2 * size
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0) - margin / size, points.max(axis=0) + margin / size
+    picture = Image.new("L", tuple((np.ceil((high - low) * size) * 2).astype(int)), 255)
+    pen = ImageDraw.Draw(picture)
+    for stroke in strokes:
+        starts = np.arange(0, len(stroke) - 1, 5)
+        push = 1 + pressure * np.sin(line.uniform(0, 2 * np.pi) + starts / 5)
+        widths = np.maximum(2, np.rint(thickness * push * scale)).astype(int).tolist()
+        grays = np.clip(ink - 60 * (push - 1) + line.normal(0, 4, len(starts)), 0, 160).astype(int).tolist()
+        pixels = ((stroke - low) * scale).ravel().tolist()
+        for start, width, gray in zip(starts.tolist(), widths, grays, strict=True):
+            part = pixels[2 * start : 2 * start + 12]
+            pen.line(part, fill=gray, width=width)
+            for x, y in (part[:2], part[-2:]):  # The tip of a pen is round.
+                pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=gray)
+    return picture.reduce(2)
+
+
+def _sample(pixels: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Bilinear samples of `[height, width]` at `x`, `y`; zero outside."""
+    padded = np.pad(pixels, 1)
+    x, y = (np.clip(v + 1, 0, n + 0.999) for v, n in ((x, pixels.shape[1]), (y, pixels.shape[0])))
+    column, row = x.astype(int), y.astype(int)
+    right, below = x - column, y - row
+    top = padded[row, column] * (1 - right) + padded[row, column + 1] * right
+    bottom = padded[row + 1, column] * (1 - right) + padded[row + 1, column + 1] * right
+    return top * (1 - below) + bottom * below
+
+
+def _cropped(pixels: np.ndarray, margin: int = 8) -> Image.Image:
+    rows, columns = np.nonzero(pixels < 200)
+    height, width = pixels.shape
+    top, bottom = max(0, rows.min() - margin), min(height, rows.max() + margin + 1)
+    left, right = max(0, columns.min() - margin), min(width, columns.max() + margin + 1)
+    return Image.fromarray(pixels[top:bottom, left:right].round().astype(np.uint8))
+
+
+@functools.cache
+def _glyphs(font: str) -> dict[str, tuple[list[np.ndarray], float]]:
+    """Hershey's glyphs: key → (strokes from x = 0, y downwards; advance)."""
+    fonts = HersheyFonts()
+    fonts.load_default_font(font)
+    glyphs = {}
+    for key, glyph in fonts.all_glyphs.items():
+        strokes = [
+            np.array(stroke, float) - [glyph.left_offset, 0] for stroke in glyph.strokes if len(stroke) > 1
+        ]
+        glyphs[key] = (strokes, float(glyph.char_width))
+    return glyphs
+
+
+@functools.lru_cache(maxsize=256)
+def _font(path: str) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(path, 72)
+
+
+def _fonts(folder: str | os.PathLike) -> list[pathlib.Path]:
+    folder = pathlib.Path(folder)
+    fonts = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".ttf", ".otf"))
+    if not fonts:
+        raise errors.MissingDataError(
+            f"{folder} has no *.ttf or *.otf file. Put the fonts to write with there."
+        )
+    return fonts
+
+
+def _sentences(path: str | os.PathLike) -> list[str]:
+    try:
+        text = pathlib.Path(path).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.MissingDataError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    sentences = [" ".join(row.split()) for row in text.splitlines() if row.strip()]
+    if not sentences:
+        raise errors.MissingDataError(f"{path} is empty. Write a sentence a line into it.")
+    return sentences
+
+
+def _shortened(sentence: str) -> str:
+    """As many whole words as fit on a line; scripts without blanks are cut anywhere."""
+    most = LINE_CHARACTERS[1]
+    if len(sentence) <= most:
+        return sentence
+    return sentence[: most + 1].rpartition(" ")[0] or sentence[:most]
+
+
+def _check_coverage(path: pathlib.Path, sentences: list[str]) -> None:
+    try:
+        font = _font(str(path))
+    except OSError as error:
+        raise errors.MissingDataError(f"{path} is not a font that can be read: {error}") from error
+
+    def shape(character: str) -> tuple:
+        mask = font.getmask(character)
+        return mask.size, bytes(mask)
+
+    none = shape("\U0010fffe")  # No font has it, so this is the box that stands for a missing character.
+    missing = sorted(c for c in set("".join(sentences)) if c != " " and shape(c) == none)
+    if missing:
+        raise errors.MissingDataError(
+            f"{path} lacks {len(missing)} characters of the text, such as {' '.join(missing[:5])}. Remove the font "
+            "or change the text."
+        )

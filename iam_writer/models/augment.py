@@ -1,0 +1,171 @@
+"""Augmentation on the device, in training only: small changes to the ink of a patch that leave its writer the same."""
+
+import math
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from iam_writer.common.names import AUGMENTATIONS
+
+MAX_SCALE = 0.15
+"""A patch is made so much wider or narrower at most, and higher or lower, each in natural logarithm."""
+MAX_SHEAR = 0.2
+"""Columns by which a row at the top is moved for each row between it and the middle."""
+MAX_ROTATION = math.radians(3)
+MAX_SHIFT = 0.06
+"""Share of the height by which the writing goes up or down. Left and right is what a random patch has done already."""
+MAX_THICKNESS = 0.7
+"""How far to go from the patch to the one with strokes a pixel thicker, or thinner, on each side."""
+BLUR = 2.0
+"""Pixels: standard deviation of what a patch is blended with."""
+MIN_GAIN, MAX_GAIN = 0.6, 1.1
+MAX_CURVE = 0.4
+"""How much the middle grays are darkened or lightened, black and paper staying as they are."""
+MAX_BACKGROUND = 0.1
+MIN_ERASED, MAX_ERASED = 0.1, 0.4
+"""Shares of the width, and of the height, of the rectangle that becomes paper."""
+MAX_NOISE = 0.1
+"""Of each pixel, either way; another maximum for each patch, up to this."""
+
+AFFINE = ("scale", "shear", "rotation", "shift")
+
+
+@keras.saving.register_keras_serializable(package="iam_writer")
+class Augment(layers.Layer):
+    """Changes each patch by amounts of its own; float `[batch, width, height, 1]` of ink, x first, to the same.
+
+    In inference it gives back what it gets. Like dropout it draws from a generator whose state checkpoints keep. It
+    works in float32 under every precision policy: positions in a patch have more digits than bfloat16.
+
+    Attributes:
+      names: of `names.AUGMENTATIONS`, the changes to make.
+      seed: of the generator; None: drawn from Keras' global one.
+    """
+
+    def __init__(self, names, seed: int | None = None, **kwargs):
+        super().__init__(**{"dtype": "float32"} | kwargs)
+        unknown = set(names) - set(AUGMENTATIONS)
+        if unknown:
+            raise ValueError(
+                f"Unknown augmentations {sorted(unknown)}; there are {', '.join(AUGMENTATIONS)}."
+            )
+        self.names = tuple(names)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, ink, training=False):
+        if not (training and self.names):
+            return ink
+        if set(self.names) & set(AFFINE):
+            ink = self._moved(ink)
+        for name in ("blur", "thickness", "contrast", "noise", "erase"):
+            if name in self.names:
+                ink = getattr(self, f"_{name}")(ink)
+        return ink
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {"names": list(self.names), "seed": self.seed}
+
+    def _draw(self, ink, *ranges, shape=()):
+        """For each (low, high) a float32 `[batch, *shape]` of its own."""
+        drawn = keras.random.uniform(
+            (len(ranges), ops.shape(ink)[0], *shape), dtype="float32", seed=self.seed_generator
+        )
+        return [low + (high - low) * drawn[i] for i, (low, high) in enumerate(ranges)]
+
+    def _moved(self, ink):
+        """One affine transform for all that are on. Where it looks beyond the patch it finds paper."""
+        width, height = ink.shape[1:3]
+        limits = {"scale": MAX_SCALE, "shear": MAX_SHEAR, "rotation": MAX_ROTATION, "shift": MAX_SHIFT}
+        on = {name: limit if name in self.names else 0.0 for name, limit in limits.items()}
+        log_x, log_y, shear, angle, shift = self._draw(
+            ink, *((-on[name], on[name]) for name in ("scale", "scale", "shear", "rotation", "shift"))
+        )
+        # Where in the old patch the pixel (x, y) of the new one lies, both measured from the middle: scale ∘ shear ∘
+        # rotation.
+        cos, sin = ops.cos(angle), ops.sin(angle)
+        scale_x, scale_y = ops.exp(log_x), ops.exp(log_y)
+        xx, xy = scale_x * (cos + shear * sin), scale_x * (shear * cos - sin)
+        yx, yy = scale_y * sin, scale_y * cos
+        middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
+        x0 = middle_x - xx * middle_x - xy * middle_y
+        y0 = middle_y - yx * middle_x - yy * middle_y + shift * height
+        zero = ops.zeros_like(angle)
+        # Keras takes the second axis of an image for x and the first for y; here it is the other way round.
+        transform = ops.stack([yy, yx, y0, xy, xx, x0, zero, zero], axis=1)
+        return ops.image.affine_transform(
+            ink,
+            transform,
+            interpolation="bilinear",
+            fill_mode="constant",
+            fill_value=0.0,
+            data_format="channels_last",
+        )
+
+    def _blur(self, ink):
+        """Out of focus, and then divided into black and white, as lines are that are read: small gaps fill, edges round.
+
+        What a scanner leaves gray is a matter of `two_tones`; here only what that makes of it.
+        """
+        (amount,) = self._draw(ink, (0, 1))
+        amount = amount[:, None, None, None]
+        # Two products of matrices: a convolution of one channel is several times slower on a CPU.
+        across, down = (_gaussian(size) for size in ink.shape[1:3])
+        blurred = ops.matmul(across, ops.matmul(ink[..., 0], down.T))[..., None]
+        blended = ink + amount * (blurred - ink)
+        half = 0.5 * ops.max(blended, axis=(1, 2), keepdims=True)
+        # Edges as steep as they were.
+        steepness = 1 + (2 * BLUR - 1) * amount
+        return ops.clip(half + steepness * (blended - half), 0, 2 * half)
+
+    def _thickness(self, ink):
+        """Grey dilation or erosion by 3 × 3 pixels. The erosion of ink is the dilation of its negative: one pass."""
+        (amount,) = self._draw(ink, (-MAX_THICKNESS, MAX_THICKNESS))
+        amount = amount[:, None, None, None]
+        sign = ops.sign(amount)
+        signed = sign * ink
+        # Maxima of shifted copies, axis by axis: a pooling of one channel is several times slower on a CPU.
+        across = ops.maximum(signed[:, :-1], signed[:, 1:])
+        wide = ops.concatenate(
+            [across[:, :1], ops.maximum(across[:, :-1], across[:, 1:]), across[:, -1:]], axis=1
+        )
+        across = ops.maximum(wide[:, :, :-1], wide[:, :, 1:])
+        high = ops.concatenate(
+            [across[:, :, :1], ops.maximum(across[:, :, :-1], across[:, :, 1:]), across[:, :, -1:]], axis=2
+        )
+        return ink + amount * (high - signed)  # |amount| (sign · high - ink)
+
+    def _contrast(self, ink):
+        """Fainter or stronger ink, darker or lighter middle grays, grayer paper."""
+        gain, curve, background = (
+            drawn[:, None, None, None]
+            for drawn in self._draw(ink, (MIN_GAIN, MAX_GAIN), (-MAX_CURVE, MAX_CURVE), (0, MAX_BACKGROUND))
+        )
+        return background + ink * ((gain - background) * (1 + curve) - (gain - background) * curve * ink)
+
+    def _noise(self, ink):
+        (most,) = self._draw(ink, (0, MAX_NOISE))
+        (noise,) = self._draw(ink, (-1, 1), shape=ink.shape[1:])
+        return ink + most[:, None, None, None] * noise
+
+    def _erase(self, ink):
+        """A rectangle of paper."""
+        inside = []
+        for size in ink.shape[1:3]:
+            share, place = self._draw(ink, (MIN_ERASED, MAX_ERASED), (0, 1))
+            length = size * share
+            from_start = ops.arange(size, dtype="float32") - (place * (size - length))[:, None]
+            inside.append(ops.logical_and(from_start >= 0, from_start < length[:, None]))
+        across, down = inside
+        return ops.where(ops.logical_and(across[:, :, None], down[:, None, :])[..., None], 0.0, ink)
+
+
+def _gaussian(size: int) -> np.ndarray:
+    """float32 `[size, size]`: the matrix that blurs a vector by BLUR; beyond its ends there is nothing to blend in."""
+    distance = np.arange(size)[:, None] - np.arange(size)
+    weights = np.exp(-((distance / BLUR) ** 2) / 2)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,145 @@
+"""The networks. Keras layers and `keras.ops` only, so that they run on any of Keras' backends.
+
+Every model takes patches as the pipeline delivers them, uint8 `[batch, width, height]` with x first, and gives
+float32 logits `[batch, classes]`. The layer before the logits is named `embedding`: what the network sees of a hand,
+whoever's it is. Each function makes a model, uncompiled, for a number of writers, the height and width of a patch, and
+the names of augmentations (see `augment.Augment`).
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers, ops
+
+from iam_writer.models.augment import Augment
+
+
+@keras.saving.register_keras_serializable(package="iam_writer")
+class Ink(layers.Layer):
+    """Turns bytes into ink on the device: uint8 `[batch, width, height]` → float `[batch, width, height, 1]`.
+
+    Paper (255) becomes 0 and black becomes 1, so that zero padding is paper. The axes stay as they are: to a
+    network that learns its kernels it is all one whether x comes first or y, and turning batches costs time.
+    """
+
+    def call(self, patches):
+        return 1 - ops.cast(ops.expand_dims(patches, -1), self.compute_dtype) / 255
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, 1)
+
+
+def article(classes: int, height: int, width: int, augment: Sequence[str] = ()) -> keras.Model:
+    """The network of "Handwriting recognition using Tensorflow and Keras": 827,698 parameters for 50 writers."""
+    patches = keras.Input((width, height), dtype="uint8", name="patches")
+    x = _ink(patches, augment)
+    x = layers.ZeroPadding2D(1)(x)
+    x = layers.Resizing(width // 2, height // 2)(x)
+    x = layers.Conv2D(32, 5, strides=2, padding="same", activation="relu")(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Conv2D(64, 3, padding="same", activation="relu")(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Conv2D(128, 3, padding="same", activation="relu")(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dropout(0.5)(x)
+    x = layers.Dense(512, activation="relu")(x)
+    x = layers.Dropout(0.5)(x)
+    x = layers.Dense(256, activation="relu", name="embedding")(x)
+    x = layers.Dropout(0.5)(x)
+    return keras.Model(patches, _logits(classes)(x), name="article")
+
+
+def half_deepwriter(classes: int, height: int, width: int, augment: Sequence[str] = ()) -> keras.Model:
+    """Half DeepWriter (Xing & Qiao 2016, arXiv 1606.06472, its section of that name).
+
+    It has 13.9 M parameters for patches of 113 × 113. The paper does not state the padding. Here convolutions have `same`
+    and pooling `valid`; with `valid` throughout it would be 5.5 M.
+    """
+    patches = keras.Input((width, height), dtype="uint8", name="patches")
+    x = _ink(patches, augment)
+    for layer in _half_deepwriter_layers():
+        x = layer(x)
+    return keras.Model(patches, _logits(classes)(x), name="half_deepwriter")
+
+
+def deepwriter(classes: int, height: int, width: int, augment: Sequence[str] = ()) -> keras.Model:
+    """DeepWriter (arXiv 1606.06472, its section of that name): Half DeepWriter of two neighbouring patches, FC7 summed.
+
+    The two patches come as one window of twice their width, and are cut apart here.
+
+    Raises:
+      ValueError: an odd width.
+    """
+    if width % 2:
+        raise ValueError(f"A window of DeepWriter is two patches wide, so its width is even, not {width}.")
+    patches = keras.Input((width, height), dtype="uint8", name="patches")
+    x = _ink(patches, augment)
+    halves = [x[:, : width // 2], x[:, width // 2 :]]
+    for layer in _half_deepwriter_layers(last="fc7"):
+        halves = [layer(half) for half in halves]
+    x = layers.Add(name="embedding")(halves)
+    return keras.Model(patches, _logits(classes)(x), name="deepwriter")
+
+
+def compact(classes: int, height: int, width: int, augment: Sequence[str] = ()) -> keras.Model:
+    """Ours, for a CPU: a few convolutions with batch norm, and their mean over the patch.
+
+    0.33 M parameters for 50 writers, whatever the size of a patch. Most choices are of speed. The image is halved before
+    anything else, since strokes are several pixels wide. Batch norm and ReLU come after pooling, where there is a
+    quarter to compute. A kernel of many channels sees maps of 14 rows at most.
+    """
+
+    def normalized(x, name=None):
+        x = layers.BatchNormalization(momentum=0.97)(x)
+        return layers.ReLU(name=name)(x)
+
+    def convolution(channels, size, strides=1):
+        return layers.Conv2D(
+            channels, size, strides, padding="same", use_bias=False, kernel_initializer="he_normal"
+        )
+
+    patches = keras.Input((width, height), dtype="uint8", name="patches")
+    x = _ink(patches, augment)
+    x = layers.AveragePooling2D(2)(x)
+    x = normalized(layers.MaxPooling2D(2)(convolution(32, 5, strides=2)(x)))
+    for channels in (64, 128):
+        x = normalized(layers.MaxPooling2D(2)(convolution(channels, 3)(x)))
+        x = layers.Add()([x, normalized(convolution(channels, 3)(x))])
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(0.25)(x)
+    x = normalized(layers.Dense(256, use_bias=False)(x), name="embedding")
+    x = layers.Dropout(0.25)(x)
+    return keras.Model(patches, _logits(classes)(x), name="compact")
+
+
+def _half_deepwriter_layers(last: str = "embedding") -> list[layers.Layer]:
+    """All of Half DeepWriter between ink and logits; FC7 is named `last`."""
+    return [
+        layers.Conv2D(96, 5, strides=2, padding="same", activation="relu"),
+        layers.MaxPooling2D(3, strides=2),
+        layers.Conv2D(256, 3, padding="same", activation="relu"),
+        layers.MaxPooling2D(3, strides=2),
+        layers.Conv2D(384, 3, padding="same", activation="relu"),
+        layers.Conv2D(384, 3, padding="same", activation="relu"),
+        layers.Conv2D(256, 3, padding="same", activation="relu"),
+        layers.MaxPooling2D(3, strides=2),
+        layers.Flatten(),
+        layers.Dense(1024, activation="relu"),
+        layers.Dropout(0.5),
+        layers.Dense(1024, activation="relu", name=last),
+        layers.Dropout(0.5),
+    ]
+
+
+def _ink(patches: keras.KerasTensor, augment: Sequence[str]) -> keras.KerasTensor:
+    x = Ink()(patches)
+    return Augment(augment)(x) if augment else x
+
+
+def _logits(classes: int) -> layers.Layer:
+    # In float32 under every precision policy: a softmax over hundreds of writers needs the digits.
+    return layers.Dense(classes, dtype="float32", name="logits")
+
+
+MODELS = {model.__name__: model for model in (article, half_deepwriter, deepwriter, compact)}

@@ -1,0 +1,1 @@
+"""From a checkpoint or a descriptor to an answer: scanning, scoring, calibration, words."""

@@ -1,0 +1,89 @@
+"""Writers whom a network was never trained on, known by the mean embedding of a page or more. No TensorFlow."""
+
+import dataclasses
+import io
+import os
+import pathlib
+import zipfile
+
+import numpy as np
+
+from iam_writer.common.errors import GalleryError
+from iam_writer.common.files import write_beside
+from iam_writer.recognition.calibration import Calibration
+
+
+@dataclasses.dataclass(frozen=True)
+class Gallery:
+    """Enrolled writers.
+
+    Attributes:
+      checkpoint: fingerprint of the one that made the embeddings.
+      writers: their names, sorted.
+      sums: float64 `[writers, embedding]`, sums over windows with ink.
+      windows: int64 `[writers]`, how many those are.
+    """
+
+    checkpoint: str
+    writers: list[str]
+    sums: np.ndarray
+    windows: np.ndarray
+
+    @classmethod
+    def empty(cls, checkpoint: str, size: int) -> "Gallery":
+        return cls(checkpoint, [], np.zeros([0, size]), np.zeros(0, np.int64))
+
+    def with_pages(self, writer: str, embeddings: np.ndarray) -> "Gallery":
+        """With more windows, float `[windows, embedding]`, of a writer, who may be there already or not."""
+        count, total = len(embeddings), embeddings.sum(axis=0, dtype=np.float64)
+        rows = {name: (s, n) for name, s, n in zip(self.writers, self.sums, self.windows, strict=True)}
+        before, windows = rows.get(writer, (0, 0))
+        rows[writer] = (before + total, windows + count)
+        names = sorted(rows)
+        return Gallery(
+            self.checkpoint,
+            names,
+            np.stack([rows[name][0] for name in names]),
+            np.array([rows[name][1] for name in names]),
+        )
+
+    def rank(self, embedding: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, bool]:
+        """Who wrote a page.
+
+        Args:
+          embedding: float `[embedding]`, the page's mean.
+          calibration: of the network.
+
+        Returns:
+          float `[writers]`, the probability of each, given that it is one of them; and whether the likeliest is so like
+          it that it is.
+        """
+        hands = calibration.embed(self.sums / self.windows[:, None])
+        odds = calibration.same_hand(hands @ calibration.embed(embedding[None])[0])
+        likely = np.exp(odds - odds.max())
+        return likely / likely.sum(), bool(odds.max() >= calibration.pair_threshold)
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Raises OSError if it cannot be written; what was there is untouched then."""
+        file = io.BytesIO()
+        np.savez(
+            file,
+            checkpoint=np.array(self.checkpoint),
+            writers=np.array(self.writers, dtype=np.str_),
+            sums=self.sums,
+            windows=self.windows,
+        )
+        write_beside(path, file.getvalue())
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> "Gallery":
+        """Raises GalleryError if there is no gallery at `path`."""
+        try:
+            with np.load(io.BytesIO(pathlib.Path(path).read_bytes()), allow_pickle=False) as arrays:
+                return cls(
+                    str(arrays["checkpoint"]), arrays["writers"].tolist(), arrays["sums"], arrays["windows"]
+                )
+        except FileNotFoundError:
+            raise GalleryError(f"There is no gallery {path}: make one with iam_writer.enroll.") from None
+        except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise GalleryError(f"{path} is not a gallery of iam_writer.enroll's: {error}") from error

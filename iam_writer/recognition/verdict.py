@@ -1,0 +1,95 @@
+"""What the network says about a page, in words and as JSON. No TensorFlow."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from iam_writer.recognition.calibration import FEW_FORMS, Calibration
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Who wrote a page.
+
+    Attributes:
+      file: its path.
+      writer: None if it is none of the known writers.
+      probability: that `writer` is right; None if there is none.
+      top5: the likeliest of the known writers with their probabilities, which are those if it is one of them.
+      lines: how many text lines voted.
+      windows: how many windows.
+      warning: what to bear in mind; None if nothing.
+    """
+
+    file: str
+    writer: str | None
+    probability: float | None
+    top5: list[tuple[str, float]]
+    lines: int
+    windows: int
+    warning: str | None
+
+    def as_json(self) -> dict:
+        return dataclasses.asdict(self) | {
+            "probability": self.probability and round(self.probability, 4),
+            "top5": [{"writer": writer, "probability": round(p, 4)} for writer, p in self.top5],
+        }
+
+    def as_text(self) -> str:
+        headline = f"written by {self.writer}"
+        if self.writer is None:
+            headline = "none of the known writers; if it were one of them:"
+        width = max(len(writer) for writer, _ in self.top5)
+        rows = [f"{self.file}: {headline}"]
+        rows += [f"  {writer:{width}} {p:6.1%}  {'▪' * round(20 * p)}".rstrip() for writer, p in self.top5]
+        rows.append(
+            f"  {self.windows:,} window{'s' * (self.windows != 1)} on {self.lines} line{'s' * (self.lines != 1)} voted."
+        )
+        if self.warning:
+            rows.append(f"  Warning: {self.warning}")
+        return "\n".join(rows)
+
+
+def decide(
+    file: str,
+    writers: Sequence[str],
+    probabilities: np.ndarray,
+    known: bool,
+    *,
+    lines: int,
+    windows: int,
+    warnings: Sequence[str],
+) -> Verdict:
+    """Puts an answer together.
+
+    Args:
+      file: path of the page.
+      writers: names of the classes.
+      probabilities: float `[classes]`.
+      known: whether it is one of them at all.
+      lines: how many text lines voted.
+      windows: how many windows.
+      warnings: sentences.
+    """
+    order = np.argsort(-probabilities, kind="stable")[:5]
+    top5 = [(writers[i], float(probabilities[i])) for i in order]
+    writer, probability = top5[0] if known else (None, None)
+    return Verdict(file, writer, probability, top5, lines, windows, _sentences(warnings))
+
+
+def _sentences(warnings: Sequence[str]) -> str | None:
+    return " ".join(f"{text[0].upper()}{text[1:]}." for text in warnings) or None
+
+
+def doubts(calibration: Calibration, amount: float) -> list[str]:
+    """What to bear in mind about so much writing, and about so little validation."""
+    found = []
+    if amount < calibration.amounts[0] / 2:
+        found.append("there is less writing than half a line: a guess")
+    if calibration.forms < FEW_FORMS:
+        found.append(
+            f"the probabilities are rough: only {calibration.forms} validation forms ({calibration.lines} lines) were "
+            "there to calibrate them on"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Programs for research: run them as `python -m iam_writer.studies.ablate`."""

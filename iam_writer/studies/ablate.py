@@ -1,0 +1,107 @@
+r"""What is each part of a recipe worth? Trains one with a flag or two changed at a time, all for the same minutes.
+
+  python -m iam_writer.studies.ablate --flagfile=iam_writer/flagfiles/ablation_top50.flags --manual_dir=~/iam
+
+Takes the flags of iam_writer.train, which are the base, and makes a row of it and of each --vary, over --num_seeds
+seeds. First it measures how fast each row trains on this machine; its --patch_fraction follows from --train_minutes.
+Each --scan is a row without training: the base's networks scan their lines in another way. The table is printed and
+written to --table.
+
+Run again, the same command goes on where it was stopped or killed. In the workdir: speeds.json, and a folder for each
+row and seed with all that a run leaves.
+
+Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
+"""
+
+import dataclasses
+import math
+import os
+import pathlib
+import shlex
+import sys
+
+from absl import app, flags
+
+from iam_writer import train
+from iam_writer.common import programs
+from iam_writer.common.files import write_beside
+from iam_writer.training.settings import Settings
+
+flags.adopt_module_key_flags(train)
+flags.DEFINE_multi_string(
+    "vary",
+    [],
+    "A row: the base with these flags changed, such as 'model=deepwriter patch_width=226'. Repeatable.",
+)
+flags.DEFINE_multi_string(
+    "scan", [], "A row: the base's networks scan with this changed, such as 'window_stride=226'. Repeatable."
+)
+flags.DEFINE_float("train_minutes", 2, "Minutes of training of each run, validation left out.", 0)
+flags.DEFINE_string("table", "docs/ablation.md", "The page to write.")
+
+SCANNING = ("window_stride", "combine")
+"""What may differ in a --scan."""
+
+COMMON = ("dataset", "manual_dir", "data_dir", "workdir", "seed", "num_seeds", "patch_fraction")
+"""What may not differ in a --vary: all rows have it in common, or it is chosen here."""
+
+
+@flags.validator("train_minutes", "must be more than 0, and finite.")
+def _is_positive(minutes):
+    return 0 < minutes < math.inf
+
+
+def rows_from_flags() -> tuple[dict[str, Settings], dict[str, Settings]]:
+    """The rows to train, the first the base with no change, and those to scan: what is changed → its settings.
+
+    Raises:
+      app.UsageError: a flag in them is wrong, must not be changed there, or is as before.
+      FlagError: see `train.settings_from_flags`.
+    """
+    base = train.settings_from_flags()
+    rows, scans = {"": base}, {}
+    varied, scanned = flags.FLAGS.vary, flags.FLAGS.scan  # Before they are parsed once more.
+    for change in varied:
+        rows[change], names = _changed(base, change)
+        if names & {*COMMON}:
+            raise app.UsageError(f"--vary must not change {', '.join(sorted(names & {*COMMON}))}.")
+    for change in scanned:
+        scans[change], names = _changed(base, change)
+        if names - {*SCANNING}:
+            raise app.UsageError(f"--scan can change {' and '.join(SCANNING)} only.")
+    return rows, scans
+
+
+def _changed(base: Settings, change: str) -> tuple[Settings, set[str]]:
+    """The command line's settings with more flags, given without their dashes; and the names of those that differ."""
+    flags.FLAGS.unparse_flags()
+    try:
+        flags.FLAGS([*sys.argv, *(f"--{word}" for word in shlex.split(change))])
+    except (flags.Error, ValueError) as error:  # ValueError: of a quotation without an end.
+        raise app.UsageError(f"In {change!r}: {error}") from error
+    settings = train.settings_from_flags()
+    names = {name for name, value in dataclasses.asdict(settings).items() if value != getattr(base, name)}
+    if not names:
+        raise app.UsageError(f"{change!r} changes nothing.")
+    return settings, names
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    minutes, table = flags.FLAGS.train_minutes, pathlib.Path(os.path.expanduser(flags.FLAGS.table))
+    programs.set_up_logging()
+    with programs.plain_endings():
+        rows, scans = rows_from_flags()
+    from iam_writer.studies import ablation  # TensorFlow takes seconds to load; a wrong flag is told before.
+
+    with programs.plain_endings():
+        page = ablation.page(ablation.run(rows, scans, minutes), minutes)
+        table.parent.mkdir(parents=True, exist_ok=True)
+        write_beside(table, page)
+        print(page)
+        print(f"In {table}; the runs are in {rows[''].workdir}, a folder a row and seed.")
+
+
+if __name__ == "__main__":
+    app.run(main)

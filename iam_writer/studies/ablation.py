@@ -1,0 +1,192 @@
+"""Runs that differ in a flag or two and train for the same minutes, and a table of them. The flags are in ablate.py.
+
+"The same minutes" are a number of patches: as many as a recipe trains in them on this machine, measured before. A run
+that was ended by the clock would not be the same twice, nor after a kill; so each is a run of `iam_writer.train` like
+any other, which its flags.txt repeats. The table says how many minutes it came to.
+"""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import pathlib
+import statistics
+import urllib.parse
+
+import keras
+
+from iam_writer.common.files import write_beside
+from iam_writer.recognition import checkpoints
+from iam_writer.studies import tables
+from iam_writer.training import experiment as training
+from iam_writer.training.settings import Settings
+from pipelines.patch_order import number_of_positions
+
+log = logging.getLogger(__name__)
+
+ROUNDS, ROUND_SECONDS = 5, 3
+"""A row's speed is its median over rounds, in which rows take turns: a busy moment of the machine then hits all."""
+
+SPEEDS = "speeds.json"
+
+_HEAD = """\
+<!-- Written by python -m iam_writer.studies.ablate. Do not edit: run it again. -->
+
+# Same minutes of training: {dataset}
+
+{command}
+
+{protocol} Accuracies are top-1 in per cent, {seeds}; the best epoch was chosen by validation lines.
+
+Every row is the first one with those flags changed that it names. A run has as many patches as its recipe was measured
+to train in {minutes:g} min, on {machine}, and "minutes" are what that came to, validation left out. Rows without
+minutes are no runs of their own: the networks of the first row scan their lines in another way.
+
+"""
+
+
+def run(rows: dict[str, Settings], scans: dict[str, Settings], minutes: float) -> dict[str, list[dict]]:
+    """Trains, or goes on training, each row for each seed, and scans again.
+
+    Args:
+      rows: what is changed → the settings; the first is the base, with no change.
+      scans: what is changed in scanning → the settings otherwise of the base.
+      minutes: of training, for each run.
+
+    Returns:
+      What is changed → of each seed, what result.json says, of a scan the accuracies only.
+
+    Raises:
+      See `training.run`.
+    """
+    base = next(iter(rows.values()))
+    data = {change: training.load(settings) for change, settings in rows.items()}
+    speeds = _speeds(rows, data)
+    results = {change: [] for change in (*rows, *scans)}
+    # Seed by seed, so that a machine that grows slower does so for all rows.
+    for seed in range(base.seed, base.seed + base.num_seeds):
+        for change, settings in rows.items():
+            positions = number_of_positions(data[change].strips["train"], settings.patch_width)
+            fraction = 60 * minutes * speeds[change] / (settings.epochs * positions)
+            log.info("%s, seed %d.", change or "Base", seed)
+            chosen = dataclasses.replace(
+                settings,
+                seed=seed,
+                num_seeds=1,
+                patch_fraction=float(f"{fraction:.4g}"),
+                workdir=str(_folder(base, change) / f"seed{seed}"),
+            )
+            results[change].append(_trained(chosen, data[change]))
+        for change, settings in scans.items():
+            results[change].append(_scanned(settings, data[""], _folder(base, "") / f"seed{seed}", change))
+    return results
+
+
+def page(results: dict[str, list[dict]], minutes: float) -> str:
+    """Markdown.
+
+    Args:
+      results: what `run` returns.
+      minutes: what it was given.
+    """
+    base = next(iter(results.values()))
+    seeds = ", ".join(tables.config(run, "seed") for run in base)
+    head = _HEAD.format(
+        dataset=tables.dataset(base[0]),
+        protocol=tables.protocol(base[0]),
+        seeds=f"means and standard deviations over seeds {seeds}" if len(base) > 1 else f"of seed {seeds}",
+        minutes=minutes,
+        machine=tables.machine(base[0]),
+        command=tables.command(base),
+    )
+    names = ("changed", "validation lines", "test lines", "test forms", "windows a line")
+    names += ("minutes", "patches trained", "patches/s")
+    table = [names, ("---",) + 7 * ("---:",)]
+    for change, row in results.items():
+        windows = [run["test.patches"] / run["test.lines"] for run in row]
+        table.append(
+            (
+                f"`{change}`" if change else "nothing",
+                *(
+                    tables.per_cent(row, name) + tables.deviation(row, name)
+                    for name in ("validation.line_top1", "test.line_top1", "test.form_top1")
+                ),
+                tables.number(statistics.fmean(windows), ".1f"),
+                tables.number(tables.mean(row, "train.minutes"), ".2f"),
+                tables.number(tables.mean(row, "train.patches")),
+                tables.number(tables.mean(row, "train.patches_per_second")),
+            )
+        )
+    return head + tables.markdown(table)
+
+
+def _speeds(rows: dict[str, Settings], data: dict[str, training.Data]) -> dict[str, float]:
+    """Patches/s of each row: as measured once, since the budget of a run that goes on must stay as it is."""
+    path = pathlib.Path(next(iter(rows.values())).workdir) / SPEEDS
+    known = json.loads(path.read_text()) if path.exists() else {}
+    missing = {change: settings for change, settings in rows.items() if change not in known}
+    if missing:
+        with contextlib.ExitStack() as stack:
+            measures = {
+                change: stack.enter_context(
+                    contextlib.closing(training.speeds(settings, data[change], ROUND_SECONDS))
+                )
+                for change, settings in missing.items()
+            }
+            rounds = [{change: next(measure) for change, measure in measures.items()} for _ in range(ROUNDS)]
+        known |= {change: statistics.median(found[change] for found in rounds) for change in missing}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_beside(path, json.dumps(known, indent=2) + "\n")
+    for change in rows:
+        log.info("%s: %.0f patches/s.", change or "Base", known[change])
+    return known
+
+
+def _trained(settings: Settings, data: training.Data) -> dict:
+    """What a run's result.json says, after it has been run if there is none of these settings and data."""
+    path = pathlib.Path(settings.workdir) / "result.json"
+    if path.exists():
+        result = json.loads(path.read_text())
+        same_data = result["dataset_fingerprint"] == data.fingerprint
+        if result["config"] == dataclasses.asdict(settings) and same_data:
+            return result
+    keras.backend.clear_session()  # The network before is not needed any more, and its names begin anew.
+    training.run(settings)
+    return json.loads(path.read_text())
+
+
+def _scanned(settings: Settings, data: training.Data, workdir: pathlib.Path, change: str) -> dict:
+    """Accuracies of the best network of a run when it scans as `settings` say; kept beside it."""
+    checkpoint, path = workdir / training.BEST, workdir / f"scan {_file_name(change)}.json"
+    origin = {
+        "checkpoint": checkpoints.fingerprint(checkpoint),
+        "window_stride": settings.window_stride,
+        "combine": settings.combine,
+    }
+    if path.exists():
+        result = json.loads(path.read_text())
+        if origin.items() <= result.items():
+            return result
+    keras.backend.clear_session()
+    model = checkpoints.load(checkpoint)
+    result = dict(origin)
+    for split in ("validation", "test"):
+        accuracies = training.evaluate(
+            model,
+            data.strips[split],
+            len(data.writers),
+            settings.window_stride,
+            settings.combine,
+            split,
+        )
+        result |= {f"{split}.{name}": value for name, value in accuracies.items()}
+    write_beside(path, json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def _folder(base: Settings, change: str) -> pathlib.Path:
+    return pathlib.Path(base.workdir) / (_file_name(change) or "base")
+
+
+def _file_name(change: str) -> str:
+    return urllib.parse.quote(change, safe="=, ")

@@ -1,0 +1,111 @@
+"""Pages whose text lines are known: glued from images of lines, and made to look like bad scans. No TensorFlow."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from iam_writer.handwriting.pages import Page, turning
+
+MARGIN = 150
+"""Pixels of paper around the lines of a page."""
+
+GAP = 20
+"""Pixels of paper from a line to the next."""
+
+
+def glue(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Puts lines one below the other, at their own size, on paper of their own gray.
+
+    Args:
+      lines: uint8 `[height, width]` each, from top to bottom.
+
+    Returns:
+      uint8 page `[height, width]`, and uint16 of the same shape: the number of the text line of each pixel of ink, from 1.
+    """
+    height = sum(len(line) + GAP for line in lines) - GAP + 2 * MARGIN
+    width = max(line.shape[1] for line in lines) + 2 * MARGIN
+    paper = np.median(np.concatenate([line.ravel() for line in lines]))
+    page = np.full((height, width), paper, np.uint8)
+    number_of = np.zeros(page.shape, np.uint16)
+    top = MARGIN
+    for number, line in enumerate(lines, 1):
+        place = np.s_[top : top + line.shape[0], MARGIN : MARGIN + line.shape[1]]
+        page[place] = line
+        number_of[place][line < 128] = number
+        top += len(line) + GAP
+    return page, number_of
+
+
+def worsen(
+    page: np.ndarray,
+    number_of: np.ndarray,
+    *,
+    ruled: bool = False,
+    shadow: bool = False,
+    noise: float = 0,
+    skew: float = 0,
+    upside_down: bool = False,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Makes a clean page look like a bad scan; the numbers of lines turn with it.
+
+    Args:
+      page: what `glue` returns, as `number_of`.
+      ruled: whether there are lines to write on.
+      shadow: whether one side is half as bright as the other.
+      noise: standard deviation of a sensor's, in grays; ink is never quite black then, nor paper white.
+      skew: degrees, clockwise.
+      upside_down: whether it lies so on the scanner.
+      seed: of the noise.
+
+    Returns:
+      As `glue`.
+    """
+    page = page.astype(np.float32)
+    height, width = page.shape
+    if ruled:
+        for y in range(60, height, 95):
+            page[y : y + 3] = np.minimum(page[y : y + 3], 110)
+    if skew:
+        matrix = turning(page.shape, skew)
+        page = cv2.warpAffine(page, matrix, (width, height), borderValue=float(page[0, 0]))
+        number_of = cv2.warpAffine(number_of, matrix, (width, height), flags=cv2.INTER_NEAREST)
+    if shadow:
+        page = (
+            page * np.linspace(0.5, 1, width, dtype=np.float32)[None] * np.linspace(1, 0.8, height)[:, None]
+        )
+    if upside_down:
+        page, number_of = page[::-1, ::-1], np.ascontiguousarray(number_of[::-1, ::-1])
+    if noise:
+        page = 30 + page * 0.8 + np.random.default_rng(seed).normal(0, noise, page.shape)
+    return np.clip(page, 0, 255).astype(np.uint8), number_of
+
+
+def found(page: Page, number_of: np.ndarray) -> int:
+    """How many of the true lines are found.
+
+    A line counts as found if a line that `pages` gives covers the same rows: the intersection of the two vertical
+    extents is at least half of their union, on the page as `pages` turned it, and each given line is counted for one
+    true line only.
+
+    Args:
+      page: what `pages` found.
+      number_of: see `glue`.
+    """
+    matrix = turning(page.gray.shape, page.angle)
+    number_of = cv2.resize(number_of, page.gray.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    number_of = cv2.warpAffine(number_of, matrix, number_of.shape[::-1], flags=cv2.INTER_NEAREST)
+    extents = []
+    for number in range(1, number_of.max() + 1):
+        rows = np.nonzero((number_of == number).any(axis=1))[0]
+        if len(rows):
+            extents.append((rows[0], rows[-1] + 1))
+    free = [(line.box[1], line.box[1] + line.box[3]) for line in page.lines]
+    hits = 0
+    for top, bottom in extents:
+        scores = [(min(bottom, b) - max(top, t)) / (max(bottom, b) - min(top, t)) for t, b in free]
+        if scores and max(scores) >= 0.5:
+            hits += 1
+            free.pop(int(np.argmax(scores)))
+    return hits

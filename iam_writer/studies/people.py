@@ -1,0 +1,350 @@
+"""What the tools for people are worth: pages by known and unknown hands go through what identify, enroll and verify do.
+
+Pages are glued from the lines of a form. Flags are in trial.py.
+"""
+
+import collections
+import dataclasses
+import io
+import json
+import pathlib
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from PIL import Image
+
+from iam_writer.common import datasets
+from iam_writer.common.errors import MissingDataError
+from iam_writer.common.files import write_beside
+from iam_writer.common.provenance import provenance
+from iam_writer.handwriting import pages, splits
+from iam_writer.iam_writer_dataset_builder import prepare
+from iam_writer.recognition import calibration as calibrations
+from iam_writer.recognition import inputs, scoring
+from iam_writer.recognition.gallery import Gallery
+from iam_writer.recognition.recognizer import Recognizer, Scan
+from iam_writer.recognition.verdict import Verdict
+from iam_writer.studies import glued_pages
+from pipelines.system.progress import progress_bar
+
+CONDITIONS = {
+    "as glued": {},
+    "ruled, shadow, 3° askew": {"ruled": True, "shadow": True, "skew": 3},
+    "upside down": {"upside_down": True},
+}
+"""What pages by known writers are like; the arguments of `glued_pages.worsen`."""
+
+STRANGERS = "unknown hands"
+
+RESAMPLES = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """Lines of one page.
+
+    Attributes:
+      name: of the page.
+      writer: who wrote it.
+      lines: image files, from top to bottom.
+    """
+
+    name: str
+    writer: str
+    lines: list[bytes]
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What was said of a page.
+
+    Attributes:
+      form: that it was glued from.
+      lines_found: how many of its lines were found.
+      verdict: None if no handwriting was found.
+    """
+
+    form: Form
+    lines_found: int
+    verdict: Verdict | None
+
+    @property
+    def named_first(self) -> bool:
+        return self.verdict is not None and self.verdict.top5[0][0] == self.form.writer
+
+    @property
+    def accepted(self) -> bool:
+        return self.verdict is not None and self.verdict.writer is not None
+
+    @property
+    def accepted_without_warning(self) -> bool:
+        return self.accepted and self.verdict.warning is None
+
+
+def run(
+    *,
+    checkpoint: str,
+    split: str,
+    strangers: str | None,
+    number: int,
+    data_dir: str | None,
+    manual_dir: str | None,
+    max_bad_images: float,
+    output: str | None,
+) -> dict[str, object]:
+    """Args: see the flags of the same names.
+
+    Returns:
+      `pages`, each condition and, with `strangers`, STRANGERS → what `shares` returns; `enrolled` and `pairs`, what the
+      functions of these names return; and where all this comes from.
+
+    Raises:
+      InputError: of the kinds in `errors`.
+      OSError: something cannot be written.
+    """
+    network = Recognizer(checkpoint, inputs.open_calibration(checkpoint))
+    own = datasets.builders(network.run, data_dir)
+    report = {
+        "checkpoint": checkpoint,
+        "model": network.run["model"],
+        "dataset": ",".join(builder.info.full_name for builder in own.values()),
+        "split": split,
+        "strangers": None,
+    }
+    chosen = splits.shuffled(set().union(*form_names(own, [split]).values()))[:number]
+    known = forms(own, [split], chosen)
+    unknown = []
+    if strangers:
+        builder = prepare(
+            strangers.partition("/")[2],
+            data_dir=data_dir,
+            manual_dir=manual_dir,
+            max_bad_images=max_bad_images,
+        )
+        report["strangers"] = builder.info.full_name
+        others, parts = {builder.info.config_name: builder}, list(builder.info.splits)
+        known_names = {
+            name for trained_on in own.values() for name in trained_on.info.features["writer"].names
+        }
+        by_strangers = {
+            writer: found for writer, found in form_names(others, parts).items() if writer not in known_names
+        }
+        if not by_strangers:
+            raise MissingDataError(
+                f"{builder.info.full_name} has nobody who is not among the {len(network.writers)} writers of {checkpoint}. "
+                "Name a dataset of others with --strangers."
+            )
+        unknown = forms(others, parts, two_of_each(by_strangers, number))
+
+    report["pages"] = {}
+    for name, condition in CONDITIONS.items():
+        asked = [ask(network, form, **condition)[0] for form in _progress(known, name)]
+        report["pages"][name] = shares(asked)
+    if unknown:
+        asked, scans = zip(*(ask(network, form) for form in _progress(unknown, STRANGERS)), strict=True)
+        report["pages"][STRANGERS] = shares(asked)
+        seen = [(form, scan) for form, scan in zip(unknown, scans, strict=True) if scan is not None]
+        report["enrolled"] = enrolled(network, seen)
+        report["pairs"] = pairs(network, seen)
+    report |= provenance()
+    if output:
+        write_beside(pathlib.Path(output), json.dumps(report, indent=2) + "\n")
+    return report
+
+
+def form_names(builders: datasets.Builders, parts: Sequence[str]) -> dict[str, set[str]]:
+    """Writer → the forms of some splits."""
+    found = collections.defaultdict(set)
+    writers = datasets.writers(builders)
+    for part in parts:
+        for example in datasets.line_examples(builders, part):
+            found[writers[example.label]].add(example.group)
+    return dict(found)
+
+
+def two_of_each(names: dict[str, set[str]], number: int) -> list[str]:
+    """So many forms, two of a writer; those who have but one come last."""
+    chosen = []
+    for writer in sorted(splits.shuffled(names), key=lambda writer: len(names[writer]) < 2):
+        chosen += splits.shuffled(names[writer])[:2]
+    return chosen[:number]
+
+
+def forms(builders: datasets.Builders, parts: Sequence[str], chosen: Collection[str]) -> list[Form]:
+    """Some forms, by writer, with all their lines that are in some splits."""
+    of_form = collections.defaultdict(list)
+    for part in parts:
+        for example in datasets.line_examples(builders, part):
+            if example.group in chosen:
+                of_form[example.label, example.group].append((example.id, example.image))
+    writers = datasets.writers(builders)
+    return [
+        Form(form, writers[label], [image for _, image in sorted(lines)])
+        for (label, form), lines in sorted(of_form.items())
+    ]
+
+
+def ask(network: Recognizer, form: Form, **condition) -> tuple[Asked, Scan | None]:
+    """What iam_writer.identify says of a page of the lines of a form, made worse by `glued_pages.worsen`."""
+    lines = [np.asarray(Image.open(io.BytesIO(line)).convert("L")) for line in form.lines]
+    glued, number_of = glued_pages.worsen(*glued_pages.glue(lines), **condition)
+    page = pages.find_lines(glued)
+    lines_found = glued_pages.found(page, number_of)
+    if not page.lines:
+        return Asked(form, lines_found, None), None
+    scan = network.scan(network.lay(page))
+    return Asked(form, lines_found, network.verdict(form.name, page, scan)), scan
+
+
+def shares(asked: Sequence[Asked]) -> dict[str, float]:
+    """How many pages, and which share is `named_first`, `accepted` and `accepted_without_warning`.
+
+    Each with a 95 % interval, `named_first_low` and so on, see `scoring.wilson`, as if pages were independent, though a writer
+    may have several; and how many `lines`, `lines_found`.
+    """
+    found = {"pages": len(asked)}
+    for name in ("named_first", "accepted", "accepted_without_warning"):
+        found |= share(name, sum(getattr(page, name) for page in asked), len(asked))
+    found["lines"] = sum(len(page.form.lines) for page in asked)
+    return found | {"lines_found": sum(page.lines_found for page in asked)}
+
+
+def share(name: str, hits: int, number: int) -> dict[str, float]:
+    low, high = scoring.wilson(hits, number)
+    return {name: hits / number, f"{name}_low": low, f"{name}_high": high}
+
+
+def enrolled(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str, float] | None:
+    """Enrols strangers with one form each and asks about another.
+
+    Args:
+      network: that has seen the forms.
+      seen: forms; of each writer the first two count.
+
+    Returns:
+      How many `writers`; the shares of other forms that are `named_first`, and `accepted` too, with intervals. None
+      if there are no two writers of two forms, or the network cannot compare hands.
+    """
+    if not comparable(network, seen):
+        return None
+    gallery, others = Gallery.empty(network.fingerprint, len(network.calibration.mean)), {}
+    for form, scan in seen:
+        if form.writer in gallery.writers:
+            others.setdefault(form.writer, scan)
+        else:
+            gallery = gallery.with_pages(form.writer, scan.embeddings[scan.votes])
+    named = accepted = 0
+    for writer, scan in others.items():
+        probabilities, known = gallery.rank(network.embedding(scan), network.calibration)
+        if gallery.writers[probabilities.argmax()] == writer:
+            named, accepted = named + 1, accepted + known
+    found = {"writers": len(gallery.writers), "pages": len(others)}
+    return found | share("named_first", named, len(others)) | share("accepted", accepted, len(others))
+
+
+def pairs(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str, float] | None:
+    """Tells of all pairs of forms whether they are by one hand, as iam_writer.verify does.
+
+    Args: see `enrolled`.
+
+    Returns:
+      How many pairs are of `one_hand` and `two_hands`; the `equal_error`; `false_match` and `false_non_match` at the
+      border that verify has; each with an interval, see `pair_errors`.
+    """
+    if not comparable(network, seen):
+        return None
+    calibration = network.calibration
+    hands = calibration.embed(np.stack([network.embedding(scan) for _, scan in seen]))
+    writers = np.unique([form.writer for form, _ in seen], return_inverse=True)[1]
+    first, second = np.triu_indices(len(seen), 1)
+    odds = calibration.same_hand((hands[first] * hands[second]).sum(axis=1))
+    found = pair_errors(odds, writers[first], writers[second], float(calibration.pair_threshold))
+    same = int((writers[first] == writers[second]).sum())
+    expected = dict(zip(("false_match", "false_non_match"), calibration.pair_errors.tolist(), strict=True))
+    return {"one_hand": same, "two_hands": len(first) - same, **found, "on_validation": expected}
+
+
+def comparable(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> bool:
+    """Whether there are two writers, one of them with two forms, and a network that knows when hands are alike."""
+    counts = collections.Counter(form.writer for form, _ in seen)
+    return bool(network.calibration.pairs.all()) and len(counts) > 1 and max(counts.values()) > 1
+
+
+def pair_errors(
+    odds: np.ndarray, first: np.ndarray, second: np.ndarray, threshold: float
+) -> dict[str, float]:
+    """Errors of telling one hand from two, with 95 % intervals: percentiles over resampled writers.
+
+    A writer is in many pairs, which stand and fall together, so writers are drawn, each with all their pairs. Always
+    the same draws.
+
+    Args:
+      odds: float `[pairs]`, how like one hand.
+      first: int `[pairs]`, who wrote the first form.
+      second: int `[pairs]`, who wrote the second.
+      threshold: from these odds on it is one hand.
+    """
+
+    def errors(drawn: np.ndarray) -> tuple[float, float, float]:
+        some, is_same = odds[drawn], same[drawn]
+        _, *equal = calibrations.equal_error(some, is_same)
+        return np.mean(equal), (some[~is_same] >= threshold).mean(), (some[is_same] < threshold).mean()
+
+    same, writers = first == second, np.union1d(first, second)
+    random, drawn = np.random.default_rng(0), []
+    while len(drawn) < RESAMPLES:
+        times = np.bincount(random.choice(writers, len(writers)), minlength=writers.max() + 1)
+        weight = np.where(same, times[first], times[first] * times[second])
+        pair = np.repeat(np.arange(len(odds)), weight)
+        if same[pair].any() and not same[pair].all():
+            drawn.append(errors(pair))
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    found = {}
+    for i, name in enumerate(("equal_error", "false_match", "false_non_match")):
+        found |= {
+            name: float(errors(np.arange(len(odds)))[i]),
+            f"{name}_low": low[i],
+            f"{name}_high": high[i],
+        }
+    return {name: float(value) for name, value in found.items()}
+
+
+def table(report: dict[str, object]) -> str:
+    """What `run` returns, to read."""
+    known = f"pages by known writers: {report['dataset']}, {report['split']}"
+    rows = [
+        known,
+        f"{'':26}{'number':>7}{'named first':>23}{'accepted':>23}{'without a warning':>23}{'lines found':>16}",
+    ]
+    for name, found in report["pages"].items():
+        if name == STRANGERS:
+            rows.append(f"pages by unknown hands: {report['strangers']}")
+        row = f"  {name:24}{found['pages']:>7}"
+        for kind in ("named_first", "accepted", "accepted_without_warning"):
+            row += f"{'' if (name, kind) == (STRANGERS, 'named_first') else interval(found, kind):>23}"
+        rows.append(f"{row}{found['lines_found']:>9} of {found['lines']}")
+    if STRANGERS not in report["pages"]:
+        return "\n".join(rows)
+    if report["enrolled"] is None:
+        return "\n".join(
+            [*rows, "Hands cannot be compared: there are too few forms of a writer, here or in validation."]
+        )
+    of, pair = report["enrolled"], report["pairs"]
+    rows += [
+        f"enrolled with one page: {of['writers']} unknown hands; of {of['pages']} other pages named first "
+        f"{interval(of, 'named_first')}, and accepted {interval(of, 'accepted')}",
+        f"two pages by one hand or two: {pair['one_hand']} pairs and {pair['two_hands']:,}; equal error rate "
+        f"{interval(pair, 'equal_error')}",
+        f"  at verify's border: two hands taken for one {interval(pair, 'false_match')}, one for two "
+        f"{interval(pair, 'false_non_match')}; on validation {pair['on_validation']['false_match']:.1%} and "
+        f"{pair['on_validation']['false_non_match']:.1%}",
+    ]
+    return "\n".join(rows)
+
+
+def interval(found: dict[str, float], name: str) -> str:
+    return f"{found[name]:.1%} ({100 * found[name + '_low']:.1f}-{100 * found[name + '_high']:.1f})"
+
+
+def _progress(some: Sequence[Form], name: str):
+    return progress_bar(some, desc=name, unit=" pages", leave=False)

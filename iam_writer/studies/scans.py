@@ -1,0 +1,127 @@
+"""A network's accuracies on lines as they are, corrupted, and scanned by others. Its flags are in robustness.py."""
+
+import dataclasses
+import io
+import json
+import pathlib
+import tempfile
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from PIL import Image
+
+from iam_writer.common.datasets import builders, line_examples
+from iam_writer.common.errors import MissingDataError
+from iam_writer.common.files import write_beside
+from iam_writer.common.provenance import provenance
+from iam_writer.handwriting import images
+from iam_writer.recognition import checkpoints
+from iam_writer.studies.corruptions import CORRUPTIONS, corrupted
+from iam_writer.training.experiment import evaluate
+from pipelines.strips import Example, open_or_build
+
+CLEAN = "clean"
+
+
+def run(
+    *,
+    checkpoint: str,
+    data_dir: str | None,
+    split: str,
+    window_stride: int,
+    combine: str,
+    other_scans: str | None,
+    output: str | None,
+) -> dict[str, object]:
+    """Args: see the flags of the same names.
+
+    Returns:
+      `results`, 'clean' and each corruption → what `scoring.accuracies` returns; with `other_scans`, `same_lines`,
+      'dataset' and 'other scans' → the same of the lines that are in both; and where they come from.
+
+    Raises:
+      InputError: of the kinds in `errors`.
+      OSError: something cannot be written.
+    """
+    trained = checkpoints.read_state(pathlib.Path(checkpoint))["run"]
+    own = builders(trained, data_dir)
+    model = checkpoints.load(checkpoint)
+    _, width, height = model.input_shape
+
+    def accuracies(examples: Iterable[Example], name: str) -> dict[str, float]:
+        with tempfile.TemporaryDirectory() as folder:
+            strips = open_or_build(
+                pathlib.Path(folder) / name,
+                lambda: examples,
+                height=height,
+                min_width=width,
+                source=name,
+                black_on_white=True,
+            )
+            return evaluate(model, strips, len(trained["writers"]), window_stride, combine, name)
+
+    def lines(part: str) -> Iterator[Example]:
+        return line_examples(own, part)
+
+    both = _in_both(lines, pathlib.Path(other_scans)) if other_scans else None
+
+    report = {
+        "checkpoint": checkpoint,
+        "dataset": ",".join(builder.info.full_name for builder in own.values()),
+        "split": split,
+        "window_stride": window_stride,
+        "combine": combine,
+        "results": {CLEAN: accuracies(lines(split), CLEAN)},
+    }
+    for name in CORRUPTIONS:
+        report["results"][name] = accuracies(_corrupted(lines(split), name), name)
+    if both:
+        report["same_lines"] = {
+            name: accuracies(some, name) for name, some in zip(("dataset", "other scans"), both, strict=True)
+        }
+    report |= provenance()
+    if output:
+        write_beside(pathlib.Path(output), json.dumps(report, indent=2) + "\n")
+    return report
+
+
+def table(report: dict[str, object]) -> str:
+    """What `run` returns, to read; behind each accuracy of lines, how many points it is below the clean ones."""
+    groups = [report["results"]]
+    if "same_lines" in report:
+        groups.append(report["same_lines"])
+    rows = []
+    for group in groups:
+        first = next(iter(group.values()))
+        head = f"{first['lines']:,} lines, {first['forms']:,} forms"
+        rows.append(f"{head:24}{'patches':>9}{'lines':>9}{'drop':>7}{'forms':>9}")
+        for name, result in group.items():
+            drop = 100 * (first["line_top1"] - result["line_top1"])
+            shares = "".join(f"{result[f'{level}_top1']:>9.1%}" for level in ("patch", "line"))
+            rows.append(f"{name:24}{shares}{drop:>7.1f}{result['form_top1']:>9.1%}")
+    return "\n".join(rows)
+
+
+def _corrupted(examples: Iterable[Example], name: str) -> Iterator[Example]:
+    for example in examples:
+        with Image.open(io.BytesIO(example.image)) as picture:
+            gray = np.asarray(picture.convert("L"))
+        file = io.BytesIO()
+        Image.fromarray(corrupted(gray, name, example.id)).save(file, "PPM")
+        yield dataclasses.replace(example, image=file.getvalue())
+
+
+def _in_both(lines, folder: pathlib.Path) -> tuple[list[Example], list[Example]]:
+    """The dataset's lines of which the folder has an image, and these."""
+    own = [
+        line
+        for split in ("train", "validation", "test")
+        for line in lines(split)
+        if (folder / f"{line.id}.png").is_file()
+    ]
+    if not own:
+        raise MissingDataError(
+            f"{folder} holds no <id>.png of a line of the dataset, such as a01-000u-s00-00.png."
+        )
+    other = [dataclasses.replace(line, image=images.read_gray_png(folder / f"{line.id}.png")) for line in own]
+    return own, other

@@ -1,0 +1,1 @@
+"""A training run: what it is told, what it prepares, the loop."""

@@ -1,0 +1,1 @@
+"""What `pipelines.benchmark` measures against, and how it reports."""

@@ -1,0 +1,33 @@
+"""tf.data as tutorials write it."""
+
+from collections.abc import Iterator
+
+from pipelines.benchmarking.peers.peer import Corpus
+
+
+def _tfdata(corpus: Corpus, batch_size: int, cached: bool) -> Iterator:
+    import tensorflow as tf
+
+    def decode(file, label):
+        return tf.io.decode_png(file, channels=1), label
+
+    def crop(image, label):
+        return tf.image.random_crop(image, (corpus.height, corpus.width, 1)), label
+
+    dataset = tf.data.Dataset.from_tensor_slices((list(corpus.files), corpus.labels))
+    if cached:
+        dataset = dataset.map(decode, tf.data.AUTOTUNE).cache().repeat().shuffle(1000)
+    else:
+        dataset = dataset.repeat().shuffle(1000).map(decode, tf.data.AUTOTUNE)
+    dataset = dataset.map(crop, tf.data.AUTOTUNE)
+    yield from dataset.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def decode_batches(corpus: Corpus, batch_size: int, threads: int) -> Iterator:
+    """tf.data as tutorials write it: every patch decodes its image; the tuner chooses the threads."""
+    yield from _tfdata(corpus, batch_size, cached=False)
+
+
+def cached_batches(corpus: Corpus, batch_size: int, threads: int) -> Iterator:
+    """tf.data as tutorials write it, keeping the decoded images; the tuner chooses the threads."""
+    yield from _tfdata(corpus, batch_size, cached=True)

@@ -1,0 +1,1 @@
+"""What the machine is: its cores, and a person who watches."""

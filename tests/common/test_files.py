@@ -1,0 +1,19 @@
+"""files.py: whole or absent."""
+
+import pytest
+
+from iam_writer.common.files import write_beside
+
+
+@pytest.mark.parametrize(("data", "written"), [("ä", "ä".encode()), (b"\x00", b"\x00")])
+def test_what_is_written(tmp_path, data, written):
+    write_beside(tmp_path / "x", data)
+    assert (tmp_path / "x").read_bytes() == written
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path):
+    (tmp_path / "x").mkdir()  # A file cannot take its place.
+    with pytest.raises(OSError):
+        write_beside(tmp_path / "x", "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]

@@ -1,0 +1,8 @@
+"""What a network makes of patches before it names a writer."""
+
+import keras
+
+
+def embedding(model):
+    """The model up to its embedding, as a function of patches."""
+    return lambda patches: keras.Model(model.input, model.get_layer("embedding").output)(patches).numpy()

@@ -1,0 +1,509 @@
+"""IAM as its site serves it and as copies lie around: made here, tiny. Nothing of the real IAM is in it."""
+
+import contextlib
+import gzip
+import io
+import os
+import pathlib
+import tarfile
+import time
+
+import pytest
+from PIL import Image
+
+from iam_writer.common.errors import ArchiveError, BadImageError, IndexFileError, MissingDataError
+from iam_writer.handwriting import archives, iam_database
+from iam_writer.handwriting.iam_database import IamDatabase, Piece, physical_rows
+from iam_writer.handwriting.line import Census, Line
+
+FORMS = """\
+#--- forms.txt ---#
+# format: a01-000u 000 2 prt 7 5 52 36
+a01-000u 000 2 prt 2 1 9 8
+b02-017 641 1 all 1 1 2 2
+"""
+SENTENCES = """\
+# format: a01-000u-s0-00 0 ok 154 19 408 746 1663 91 A|MOVE
+a01-000u-s00-00 0 ok 154 19 100 700 1600 90 A|MOVE|to
+a01-000u-s00-01 0 err 156 9 100 900 400 66 M Ps|.
+a01-000u-s01-00 1 er 156 14 700 902 900 68 Mr.|Michael|Foot
+b02-017-s00-00 0 ok 156 9 90 900 400 66 put|down
+"""
+LINES = """\
+# format: a01-000u-00 ok 154 19 408 746 1663 91 A|MOVE
+a01-000u-00 ok 154 19 100 700 1600 90 A|MOVE|to
+a01-000u-01 err 156 23 100 900 1500 70 M Ps|.|Mr.|Michael|Foot
+b02-017-00 ok 156 9 90 900 400 66 put|down
+"""
+ASCII = {"forms.txt": FORMS, "sentences.txt": SENTENCES, "lines.txt": LINES}
+IDS = ["a01-000u-s00-00", "a01-000u-s00-01", "a01-000u-s01-00", "b02-017-s00-00"]
+ALL = Census(images=4, writers=2, forms=2)
+
+
+def png(width: int = 3) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (width, 2), 200).save(out, format="PNG")
+    return out.getvalue()
+
+
+def tree(ids=IDS) -> dict[str, bytes]:
+    """The images where IAM's archives have them: a01/a01-000u/a01-000u-s00-00.png."""
+    forms = {id: id.partition("-s")[0] for id in ids}
+    return {f"{form.partition('-')[0]}/{form}/{id}.png": png() for id, form in forms.items()}
+
+
+def tgz(files: dict[str, bytes | str]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name, data in files.items():
+            data = data.encode() if isinstance(data, str) else data
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def below(folder: str, files: dict) -> dict:
+    return {f"{folder}/{name}": data for name, data in files.items()}
+
+
+def flat(files: dict) -> dict:
+    return {name.rpartition("/")[2]: data for name, data in files.items()}
+
+
+@pytest.fixture
+def put(tmp_path):
+    """Writes files below a folder and returns it."""
+
+    def write(files: dict[str, bytes | str]) -> pathlib.Path:
+        folder = tmp_path / "manual"
+        folder.mkdir(exist_ok=True)
+        for name, data in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return folder
+
+    return write
+
+
+PER_WRITER = {f"{'641' if id[0] == 'b' else '000'}/{id}.png": png() for id in IDS}
+
+LAYOUTS = {
+    "archives as served": {"ascii.tgz": tgz(ASCII), "sentences.tgz": tgz(tree())},
+    "archives, in a folder": {"iam/ascii.tgz": tgz(ASCII), "iam/sentences.tgz": tgz(tree())},
+    "archives whose names begin with ./": {**ASCII, "sentences.tgz": tgz(below(".", tree()))},
+    "archives with a folder inside": {
+        "ascii.tgz": tgz(below("ascii", ASCII)),
+        "sentences.tgz": tgz(below("sentences", tree())),
+    },
+    "unpacked by the browser": {**ASCII, "sentences.tar": gzip.decompress(tgz(tree()))},
+    "unpacked under its old name": {**ASCII, "sentences.tgz": gzip.decompress(tgz(tree()))},
+    ".tar.gz": {**ASCII, "sentences.tar.gz": tgz(tree())},
+    "extracted into sentences": {**below("ascii", ASCII), **below("sentences", tree())},
+    "extracted in place": {**ASCII, **tree()},
+    "flat": {**ASCII, **below("data_subset", flat(tree()))},
+    "a folder per writer": {**ASCII, **PER_WRITER},
+    "a tree, and images elsewhere": {
+        **ASCII,
+        **below("sentences", tree()),
+        **below("original", flat(tree())),
+    },
+    "an archive, and images elsewhere": {
+        **ASCII,
+        "sentences.tgz": tgz(tree()),
+        **below("original", flat(tree())),
+    },
+    "a tree, and its archive": {**ASCII, **below("sentences", tree()), "sentences.tgz": b"not looked at"},
+    "lines beside sentences": {
+        **ASCII,
+        **below("sentences", tree()),
+        **below("lines", {"a01/a01-000u/a01-000u-00.png": png()}),
+    },
+    "Windows' line ends": {
+        **{name: text.replace("\n", "\r\n") for name, text in ASCII.items()},
+        **below("sentences", tree()),
+    },
+    "hidden files": {**ASCII, **below("sentences", tree()), **below("sentences/.trash", tree())},
+    "an index in another order": {
+        **ASCII,
+        "sentences.txt": "\n".join(reversed(SENTENCES.splitlines())),
+        **tree(),
+    },
+    "a byte order mark": {**ASCII, "sentences.txt": "\ufeff" + SENTENCES, **tree()},
+    "two names of forms.txt": {**below("ascii", ASCII), "forms_for_parsing.txt": "not looked at", **tree()},
+}
+
+
+@pytest.mark.parametrize("files", LAYOUTS.values(), ids=LAYOUTS.keys())
+def test_every_layout_gives_the_same(put, tmp_path, files):
+    iam = IamDatabase(put(files), extract_dir=tmp_path / "extracted")
+    assert iam.lines == [
+        Line("a01-000u-s00-00", "000", "a01-000u", "a01-000u-s00-00", "A MOVE to"),
+        Line("a01-000u-s00-01", "000", "a01-000u", "a01-000u-s00-01", "M Ps ."),
+        Line("a01-000u-s01-00", "000", "a01-000u", "a01-000u-s00-01", "Mr. Michael Foot"),
+        Line("b02-017-s00-00", "641", "b02-017", "b02-017-s00-00", "put down"),
+    ]
+    assert iam.expected == ALL
+    assert all(iam.read(line) == png() for line in iam.lines)
+
+
+def test_kaggle_copies_have_neither_header_nor_text(put):
+    forms = "".join(row + "\n" for row in FORMS.splitlines() if not row.startswith("#"))
+    iam = IamDatabase(put({"forms_for_parsing.txt": forms, **below("data_subset", flat(tree()))}))
+    assert [line.id for line in iam.lines] == IDS
+    assert {(line.row, line.text) for line in iam.lines} == {("", "")}
+    assert iam.expected == ALL
+
+
+def test_lines(put):
+    files = below("lines", {"a01-000u-00.png": png(), "b02-017-00.png": png()})
+    expected = [
+        Line("a01-000u-00", "000", "a01-000u", "a01-000u-00", "A MOVE to"),
+        Line("b02-017-00", "641", "b02-017", "b02-017-00", "put down"),
+    ]
+    iam = IamDatabase(put({**ASCII, **files}), unit="lines")
+    assert iam.lines == expected
+    assert iam.expected == Census(images=3, writers=2, forms=2)
+
+
+def test_without_lines_txt_forms_txt_tells_their_number(put):
+    iam = IamDatabase(put({"forms.txt": FORMS, "b02-017-00.png": png()}), unit="lines")
+    assert iam.lines == [Line("b02-017-00", "641", "b02-017", "b02-017-00")]
+    assert iam.expected == Census(images=3, writers=2, forms=2)
+
+
+def test_a_subset_is_fine(put):
+    iam = IamDatabase(put({**ASCII, **below("sentences", tree(IDS[1:2]))}))
+    # Its row is that of the whole index, not of what is there.
+    assert [(line.id, line.row) for line in iam.lines] == [("a01-000u-s00-01", "a01-000u-s00-01")]
+    assert iam.expected == ALL
+
+
+def test_a_forms_txt_cut_down_promises_less(put):
+    cut = {**ASCII, "forms.txt": "a01-000u 000 2 prt 7 5 52 36", **tree(IDS[:1])}
+    assert IamDatabase(put(cut)).expected == Census(images=3, writers=1, forms=1)
+
+
+def test_text_that_is_not_utf_8_is_read_all_the_same(put):
+    latin = SENTENCES.replace("down", "caf\xe9").encode("latin-1")
+    iam = IamDatabase(put({**ASCII, "sentences.txt": latin, **tree()}))
+    assert iam.lines[-1].text == "put caf\ufffd"
+
+
+def test_a_bad_image_is_named(put):
+    iam = IamDatabase(put({**ASCII, **tree(), "a01/a01-000u/a01-000u-s00-00.png": b""}))
+    with pytest.raises(BadImageError, match=r"a01-000u-s00-00\.png is empty"):
+        iam.read(iam.lines[0])
+
+
+def test_links_are_followed_and_broken_ones_ignored(put, tmp_path):
+    put(tree()).rename(tmp_path / "elsewhere")
+    manual = put(ASCII)
+    (manual / "linked").symlink_to(tmp_path / "elsewhere")
+    (manual / "a01-000u-s00-00.png").symlink_to("nowhere")
+    assert [line.id for line in IamDatabase(manual).lines] == IDS
+
+
+def test_unit_is_checked():
+    with pytest.raises(ValueError, match="'words', not one of sentences, lines"):
+        IamDatabase("anywhere", unit="words")
+
+
+def piece(id: str, x: int, width: int) -> Piece:
+    return Piece(id, id.partition("-s")[0], x, width, "")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "rows"),
+    [
+        ([("f-s00-00", 0, 90), ("f-s00-01", 0, 90)], "0 1"),  # a sentence on two lines
+        ([("f-s00-00", 0, 40), ("f-s01-00", 50, 40)], "0 0"),
+        ([("f-s00-00", 0, 20), ("f-s01-00", 30, 20), ("f-s02-00", 60, 30)], "0 0 0"),
+        ([("f-s00-00", 0, 40), ("f-s01-00", 50, 40), ("f-s01-01", 0, 90)], "0 0 2"),
+        ([("f-s00-00", 0, 90), ("f-s01-00", 5, 90)], "0 1"),  # indented, but a line of its own
+        ([("f-s00-00", 0, 40), ("f-s00-01", 50, 40)], "0 1"),  # the same sentence goes on: a new line
+        ([("f-s00-00", 0, 40), ("g-s00-00", 50, 40)], "0 1"),  # another form
+        ([("f-s00-00", 0, 40), ("f-s01-00", 38, 40)], "0 0"),  # slanted: the boxes overlap
+        ([], ""),
+    ],
+)
+def test_physical_rows(pieces, rows):
+    found = physical_rows([piece(*args) for args in pieces])
+    assert found == {pieces[i][0]: pieces[int(row)][0] for i, row in enumerate(rows.split())}
+
+
+def tables(**changed: str) -> dict[str, str]:
+    return {f"{name}.txt": changed.get(name, ASCII[f"{name}.txt"]) for name in ("forms", "sentences")}
+
+
+MALFORMED = {
+    "a form's row is cut": (tables(forms="# x\na01-000u 000 2"), r"forms\.txt, line 2: .*'a01-000u 000 2'"),
+    "not a form's id": (tables(forms="a1-000u 000 2 prt 7 5 52 36"), r"forms\.txt, line 1"),
+    "a sentence's row is cut": (tables(sentences="\n\n" + SENTENCES[:-30]), r"sentences\.txt, line 7"),
+    "a box of letters": (
+        tables(sentences="a01-000u-s00-00 0 ok 154 19 x y w h A"),
+        r"sentences\.txt, line 1",
+    ),
+    "a form by two writers": (
+        tables(forms=FORMS + "a01-000u 001 2 prt 7 5 52 36\n"),
+        r"forms\.txt, line 5: form a01-000u is by writer 001, but was by 000",
+    ),
+    "a sentence twice": (
+        tables(sentences=SENTENCES + SENTENCES.splitlines()[-1]),
+        r"sentences\.txt, line 6: b02-017-s00-00 comes a second time",
+    ),
+    "an image of an unknown form": (
+        tables(forms="a01-000u 000 2 prt 7 5 52 36"),
+        r"1 images are of forms that are not in forms\.txt: b02-017-s00-00$",
+    ),
+    "images that sentences.txt does not know": (
+        tables(sentences=SENTENCES.splitlines()[-1]),
+        r"3 images are not in sentences\.txt: a01-000u-s00-00, a01-000u-s00-01, a01-000u-s01-00$",
+    ),
+}
+
+
+@pytest.mark.parametrize(("index", "message"), MALFORMED.values(), ids=MALFORMED.keys())
+def test_malformed_index(put, index, message):
+    with pytest.raises(IndexFileError, match=message):
+        IamDatabase(put({**index, **tree()}))
+
+
+def test_only_the_first_five_strangers_are_named(put):
+    ids = [f"z09-001-s00-0{i}" for i in range(7)]
+    with pytest.raises(IndexFileError, match=r"7 images are .*: (z\S+ ){5}\.\.\.$"):
+        IamDatabase(put({**ASCII, **tree(ids)}))
+
+
+def test_a_form_twice_by_one_writer_is_fine(put):
+    assert IamDatabase(put({**tables(forms=FORMS + FORMS), **tree()})).expected == ALL
+
+
+def test_an_image_twice(put):
+    with pytest.raises(IndexFileError, match=r"a01-000u-s00-00 is there twice: .*/a/.* and .*/b/.*"):
+        IamDatabase(put({**ASCII, **below("a", flat(tree())), **below("b", flat(tree()))}))
+
+
+HOW = "(?s:.*)register .*(?s:.*)ascii.tgz and sentences.tgz"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, f"not found there or below: forms.txt .*; images named .*\n  found there: nothing{HOW}"),
+        (
+            ASCII,
+            f"below: images named like a01-000u-s00-00.png .*\n  found there: forms.txt, lines.txt, sen{HOW}",
+        ),
+        (tree(), f"below: forms.txt [^;]*\n  found there: a01, b02{HOW}"),
+        ({f"{i}.jpg": b"" for i in range(9)}, "found there: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 4 more"),
+        ({**ASCII, "sentences.tgz": tgz({"readme": "empty"})}, "below: images named"),
+    ],
+    ids=["nothing", "no images", "no index", "something else", "an archive without images"],
+)
+def test_missing_files(put, tmp_path, files, message):
+    with pytest.raises(MissingDataError, match=message):
+        IamDatabase(put(files), extract_dir=tmp_path / "extracted")
+
+
+def test_missing_folder(put, tmp_path):
+    with pytest.raises(MissingDataError, match=f"There is no folder .*nowhere.*{HOW}"):
+        IamDatabase(tmp_path / "nowhere")
+    with pytest.raises(MissingDataError, match=f"--manual_dir.*{HOW}"):
+        IamDatabase(None)
+    with pytest.raises(MissingDataError, match=r"sentences\.tgz has to be extracted: pass extract_dir"):
+        IamDatabase(put({**ASCII, "sentences.tgz": tgz(tree())}))
+
+
+def test_an_archive_is_extracted_once(put, tmp_path):
+    manual = put({**ASCII, "sentences.tgz": tgz({**tree(), "run.sh": "not wanted"})})
+    first = IamDatabase(manual, extract_dir=tmp_path / "extracted")
+    (folder,) = (tmp_path / "extracted").iterdir()
+    before = folder.stat().st_mtime_ns
+    again = IamDatabase(manual, extract_dir=tmp_path / "extracted")
+    assert (again.lines, again.fingerprint) == (first.lines, first.fingerprint)
+    assert [path.stat().st_mtime_ns for path in (tmp_path / "extracted").iterdir()] == [before]
+    assert sorted(path.name for path in folder.rglob("*.*")) == [f"{id}.png" for id in IDS]
+    put({"sentences.tgz": tgz(tree(IDS[:1]))})  # another download under the same name
+    assert len(IamDatabase(manual, extract_dir=tmp_path / "extracted").lines) == 1
+
+
+def test_extract_dir_may_lie_in_manual_dir(put):
+    manual = put({"ascii.tgz": tgz(ASCII), "sentences.tgz": tgz(below("sentences", tree()))})
+    assert len(IamDatabase(manual, extract_dir=manual / "extracted").lines) == 4
+    put(
+        {"sentences.tgz": tgz(below("sentences", tree(IDS[:1])))}
+    )  # what was extracted before is not searched
+    assert len(IamDatabase(manual, extract_dir=manual / "extracted").lines) == 1
+
+
+def test_another_process_may_extract_at_the_same_time(put, tmp_path, monkeypatch):
+    manual = put({**ASCII, "sentences.tgz": tgz(tree())})
+    extract_tar = archives._extract_tar
+
+    def slowly(*args):
+        monkeypatch.setattr(archives, "_extract_tar", extract_tar)
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        assert len(IamDatabase(manual, extract_dir=tmp_path / "extracted").lines) == 4  # the other one
+        extract_tar(*args)
+
+    monkeypatch.setattr(archives, "_extract_tar", slowly)
+    assert len(IamDatabase(manual, extract_dir=tmp_path / "extracted").lines) == 4
+    assert len(list((tmp_path / "extracted").iterdir())) == 1
+
+
+def with_member(
+    type: bytes = tarfile.REGTYPE, name: str = "a01/x.png", link: str = "", data: bytes = b"x"
+) -> bytes:
+    """A good archive with one odd member in its middle."""
+    out = io.BytesIO()
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname, member.size = type, link, len(data)
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        good = tarfile.TarInfo("a01/good.png")
+        tar.addfile(good)
+        tar.addfile(member, io.BytesIO(data))
+        good.name = "a01/last.png"
+        tar.addfile(good)
+    return out.getvalue()
+
+
+def with_broken_header() -> bytes:
+    """tarfile takes it for the end of the archive."""
+    tar = bytearray(gzip.decompress(tgz(tree())))
+    second = 2 * tarfile.BLOCKSIZE
+    tar[second : second + 8] = b"\xff" * 8
+    return gzip.compress(bytes(tar))
+
+
+def with_wrong_checksum() -> bytes:
+    data = bytearray(tgz(tree()))
+    data[-8] ^= 1
+    return bytes(data)
+
+
+def with_negative_size() -> bytes:
+    """Its data would end before they begin: a reader could go round in circles."""
+    member = tarfile.TarInfo("a01/x.png")
+    member.size = -1024
+    return gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+
+
+EVIL = {
+    "leads outside": (with_member(name="a01/../../x.png"), "'a01/../../x.png' leads outside"),
+    "leads outside at once": (with_member(name="../x.png"), "'../x.png' leads outside"),
+    "outside on Windows": (with_member(name="..\\x.png"), "leads outside"),
+    "absolute on Windows": (with_member(name="C:x.png"), "leads outside"),
+    "symbolic link": (with_member(tarfile.SYMTYPE, link="../../../outside"), "'a01/x.png' is a link"),
+    "hard link": (with_member(tarfile.LNKTYPE, link="/etc/passwd"), "'a01/x.png' is a link"),
+    "pipe": (with_member(tarfile.FIFOTYPE), "'a01/x.png' is a link, a device"),
+    "device": (with_member(tarfile.CHRTYPE), "'a01/x.png' is a link, a device"),
+    "sparse": (with_member(tarfile.GNUTYPE_SPARSE), "'a01/x.png' is a link, a device or another odd thing"),
+    "a negative size": (with_negative_size(), ""),
+    "a name twice": (with_member(name="a01/good.png"), "cannot be extracted .*File exists"),
+    "a file as folder": (with_member(name="a01/good.png/x.png"), "cannot be extracted .*"),
+    "too large": (with_member(data=bytes(2001)), "'a01/x.png' is larger than 2,000 bytes"),
+    "a name too long": (with_member(name="x" * 3000), "3,072 bytes is not believable"),
+    "too many": (tgz({f"{i}.png": "" for i in range(11)}), "more than 10 files, '10.png' is the first"),
+    "too large in all": (tgz({f"{i}.png": bytes(1500) for i in range(9)}), "more than 9,000 .*'6.png'"),
+    "truncated": (tgz(tree())[:-30], "truncated, damaged.*download it again"),
+    "truncated much": (tgz(tree())[:50], "truncated, damaged.*download it again"),
+    "truncated, not compressed": (gzip.decompress(tgz(tree()))[:1100], "truncated, damaged"),
+    "truncated between members": (gzip.decompress(tgz(tree()))[:1024], "truncated, damaged"),
+    "a wrong checksum": (with_wrong_checksum(), "truncated, damaged"),
+    "empty": (b"", "truncated, damaged"),
+    "a login page": (b"<html>Please log in" * 99, "a saved login page"),
+}
+
+
+@pytest.mark.parametrize(("data", "message"), EVIL.values(), ids=EVIL.keys())
+def test_evil_archives(put, tmp_path, monkeypatch, data, message):
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 10)
+    monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", 2000)
+    monkeypatch.setattr(archives, "MAX_BYTES", 9000)
+    manual = put({**ASCII, "sentences.tgz": data})
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ArchiveError, match=f"(?s)sentences\\.tgz.*{message}"):
+        IamDatabase(manual, extract_dir=tmp_path / "extracted")
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "extracted"])
+
+
+def test_a_broken_header_is_no_end(put, tmp_path):
+    manual = put({**ASCII, "sentences.tgz": with_broken_header()})
+    with pytest.raises(ArchiveError, match="no end mark"):
+        IamDatabase(manual, extract_dir=tmp_path / "extracted")
+
+
+def test_absolute_names_are_refused(put, tmp_path):
+    outside = tmp_path / "outside" / "x.png"
+    manual = put({**ASCII, "sentences.tgz": with_member(name=str(outside))})
+    with pytest.raises(ArchiveError, match=f"'{outside}' leads outside"):
+        IamDatabase(manual, extract_dir=tmp_path / "extracted")
+    assert not outside.parent.exists()
+
+
+def test_every_damaged_byte_of_an_archive_is_survived(put, tmp_path):
+    """Either it is extracted or there is an ArchiveError, whatever is wrong with it."""
+    good = gzip.decompress(tgz(dict(list(tree().items())[:1])))[:2048]
+    archive = put({}) / "sentences.tar"
+    for position in range(512):
+        bad = bytearray(good)
+        bad[position] ^= 0x80
+        checksum = (
+            sum(bad[:148]) + sum(bad[156:512]) + 8 * ord(" ")
+        )  # so that the damage is not noticed at once
+        if not 148 <= position < 156:
+            bad[148:156] = f"{checksum:06o}\0 ".encode()
+        archive.write_bytes(bad)
+        with contextlib.suppress(ArchiveError):
+            archives.extract(archive, tmp_path / "extracted", lambda name: True)
+    assert {path.name for path in tmp_path.iterdir()} == {"manual", "extracted"}
+
+
+def test_fingerprint_tells_files_apart_and_places_not(put, tmp_path):
+    files = {**tables(), **tree()}
+    first = IamDatabase(put(files)).fingerprint
+    assert IamDatabase(put({})).fingerprint == first
+    other_image = IamDatabase(put({"b02/b02-017/b02-017-s00-00.png": png(width=99)})).fingerprint
+    other_index = IamDatabase(put({"forms.txt": FORMS + "\n"})).fingerprint
+    fewer = put({})
+    (fewer / "b02/b02-017/b02-017-s00-00.png").unlink()
+    assert len({first, other_image, other_index, IamDatabase(fewer).fingerprint}) == 4
+    moved = fewer / "sentences"
+    moved.mkdir()
+    put({**tables(), **below("sentences", tree())})
+    assert IamDatabase(fewer).fingerprint == first
+
+
+REAL = os.environ.get("IAM_DIR")
+needs_iam = pytest.mark.skipif(
+    not REAL, reason="IAM_DIR is not set to a folder that holds IAM or a part of it"
+)
+
+
+@needs_iam
+def test_real_iam():
+    start = time.monotonic()
+    iam = IamDatabase(REAL)
+    assert time.monotonic() - start < 5  # 0.2 s on a quiet machine
+    found = Census.of(iam.lines)
+    assert iam.expected == Census(images=16_752, writers=657, forms=1_539)
+    assert 2 <= found.writers <= iam.expected.writers
+    assert found.images <= iam.expected.images
+    assert iam.read(iam.lines[0]).startswith(b"\x89PNG")
+
+
+@needs_iam
+def test_rows_are_the_lines_of_real_iam():
+    """The pieces of a row hold, word for word, one line of lines.txt."""
+    index = {path.stem: path for path in pathlib.Path(REAL).rglob("*.txt")}
+    if not {"sentences", "lines"} <= index.keys():
+        pytest.skip("sentences.txt and lines.txt do not lie loose in IAM_DIR")
+    pieces = iam_database.read_pieces(index["sentences"], "sentences")
+    lines = iam_database.read_pieces(index["lines"], "lines")
+    rows = {}
+    for id, row in physical_rows(pieces.values()).items():
+        rows.setdefault((pieces[id].form, row), []).append(pieces[id].text)
+    found = sorted((form, " ".join(texts)) for (form, _), texts in rows.items())
+    assert found == sorted((line.form, line.text) for line in lines.values())

@@ -1,0 +1,74 @@
+"""checkpoints.py: what else is in the file besides weights."""
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from iam_writer.common.errors import CheckpointError
+from iam_writer.recognition import checkpoints
+
+
+def test_the_calibration_is_replaced_and_all_else_stays(trained, tmp_path):
+    source = trained[0] / "best.keras"
+    path = tmp_path / "copy.keras"
+    path.write_bytes(source.read_bytes())
+    changed = checkpoints.read_calibration(path)
+    changed.temperature[:] = 7
+    checkpoints.add_calibration(path, changed)
+    assert checkpoints.read_calibration(path).temperature.tolist() == [7, 7]
+    assert checkpoints.fingerprint(path) == checkpoints.fingerprint(source)
+    with zipfile.ZipFile(path) as after, zipfile.ZipFile(source) as before:
+        assert sorted(after.namelist()) == sorted(before.namelist())
+        for name in set(before.namelist()) - {checkpoints.CALIBRATION_MEMBER}:
+            assert after.read(name) == before.read(name)
+    assert [p.name for p in tmp_path.iterdir()] == ["copy.keras"]
+
+
+def test_keras_opens_a_calibrated_checkpoint(trained):
+    import keras
+
+    import iam_writer.models  # noqa: F401
+
+    model = keras.saving.load_model(trained[0] / "best.keras")
+    assert model.output_shape == (None, 5)
+
+
+def test_the_last_checkpoint_is_not_calibrated(trained):
+    assert checkpoints.read_calibration(trained[0] / "last.keras") is None
+
+
+def test_what_is_no_checkpoint(tmp_path):
+    (tmp_path / "x.keras").write_bytes(b"PK")
+    with pytest.raises(CheckpointError, match="is not a checkpoint"):
+        checkpoints.read_state(tmp_path / "x.keras")
+
+
+def test_damaged_weights_are_told_in_a_sentence(trained, tmp_path):
+    content = bytearray((trained[0] / "best.keras").read_bytes())
+    content[len(content) // 2] ^= 255
+    (tmp_path / "x.keras").write_bytes(content)
+    assert checkpoints.read_state(tmp_path / "x.keras")
+    with pytest.raises(
+        CheckpointError, match=r"x\.keras is not a checkpoint of iam_writer, or damaged: .*CRC"
+    ):
+        checkpoints.load(tmp_path / "x.keras")
+
+
+def test_what_keras_does_not_know_is_told_in_a_sentence(trained, tmp_path):
+    with (
+        zipfile.ZipFile(trained[0] / "best.keras") as before,
+        zipfile.ZipFile(tmp_path / "x.keras", "w") as after,
+    ):
+        for name in before.namelist():
+            after.writestr(name, before.read(name).replace(b'"Conv2D"', b'"Conv9D"'))
+    with pytest.raises(CheckpointError, match="Conv9D"):
+        checkpoints.load(tmp_path / "x.keras")
+
+
+def test_training_calibrates(trained):
+    found = checkpoints.read_calibration(trained[0] / "best.keras")
+    assert (found.forms, found.lines) == (5, 10)  # Of each writer's four forms one is for validation.
+    assert found.projection.shape == (256, 4)
+    assert (found.pairs > 0).all()
+    assert np.isfinite(np.concatenate([np.ravel(value) for value in vars(found).values()])).all()

@@ -1,0 +1,50 @@
+"""verdict.py: probabilities in, words and JSON out."""
+
+import numpy as np
+import pytest
+from calibrations import made
+
+from iam_writer.recognition import verdict
+
+NAMES = ["ada", "bob", "cy", "di", "ed", "flo"]
+PROBABILITIES = np.array([0.01, 0.7, 0.2, 0.05, 0.03, 0.01])
+
+
+def decide(known=True, warnings=()):
+    return verdict.decide("a.png", NAMES, PROBABILITIES, known, lines=1, windows=30, warnings=warnings)
+
+
+def test_a_known_hand():
+    assert decide().as_json() == {
+        "file": "a.png",
+        "writer": "bob",
+        "probability": 0.7,
+        "top5": [
+            {"writer": writer, "probability": p}
+            for writer, p in (("bob", 0.7), ("cy", 0.2), ("di", 0.05), ("ed", 0.03), ("ada", 0.01))
+        ],
+        "lines": 1,
+        "windows": 30,
+        "warning": None,
+    }
+    text = decide().as_text()
+    assert text.startswith("a.png: written by bob\n  bob  70.0%")
+    assert text.endswith("30 windows on 1 line voted.")
+
+
+def test_an_unknown_hand():
+    found = decide(known=False, warnings=["it looks printed", "a guess"])
+    assert (found.writer, found.probability) == (None, None)
+    assert found.warning == "It looks printed. A guess."
+    assert "a.png: none of the known writers" in found.as_text()
+    assert "Warning: It looks printed." in found.as_text()
+
+
+@pytest.mark.parametrize(
+    ("amount", "forms", "expected"),
+    [(1.0, 30, []), (0.4, 30, ["less writing"]), (1.0, 29, ["only 29"]), (0.4, 3, ["less", "only 3"])],
+)
+def test_doubts(amount, forms, expected):
+    found = verdict.doubts(made(forms=np.array(forms), lines=np.array(100)), amount)
+    assert len(found) == len(expected)
+    assert all(part in text for part, text in zip(expected, found, strict=True))

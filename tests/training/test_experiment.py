@@ -1,0 +1,99 @@
+"""iam_writer/training/experiment.py, part by part; whole runs are in test_train.py."""
+
+import dataclasses
+import os
+import platform
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from training_runs import SETTINGS
+
+from iam_writer.training import experiment as training
+
+
+def rates(steps, **changes):
+    """The learning rate before each of `steps` steps."""
+    optimizer = training._optimizer(dataclasses.replace(SETTINGS, learning_rate=0.5, **changes), steps)
+    found = []
+    variable = keras.Variable(1.0)
+    optimizer.build([variable])
+    for _ in range(steps):
+        found.append(float(optimizer.learning_rate))
+        optimizer.apply([keras.ops.zeros(())])
+    return np.array(found)
+
+
+def test_a_constant_rate_after_the_warm_up():
+    assert np.allclose(rates(10), 0.5)
+    assert np.allclose(rates(10, warmup_fraction=0.4), [0, 0.125, 0.25, 0.375, *[0.5] * 6])
+
+
+def test_a_cosine_over_all_steps_or_over_those_after_the_warm_up():
+    falling = 0.25 * (1 + np.cos(np.pi * np.arange(10) / 10))
+    assert np.allclose(rates(10, learning_rate_schedule="cosine"), falling)
+    rising = [0, 0.1, 0.2, 0.3, 0.4]
+    assert np.allclose(
+        rates(15, learning_rate_schedule="cosine", warmup_fraction=1 / 3), [*rising, *falling], atol=1e-6
+    )
+
+
+def test_weight_decay_is_of_kernels():
+    settings = dataclasses.replace(SETTINGS, learning_rate=0.5, weight_decay=0.1)
+    model = training.compiled_model(settings, classes=3, steps=10)
+    before = {v.path: keras.ops.convert_to_numpy(v) + 1 for v in model.trainable_variables}
+    for variable in model.trainable_variables:
+        variable.assign(before[variable.path])
+    model.optimizer.apply([keras.ops.zeros_like(v) for v in model.trainable_variables])
+    for variable in model.trainable_variables:
+        factor = 1 - 0.5 * 0.1 if variable.name == "kernel" else 1
+        assert np.allclose(variable, factor * before[variable.path], rtol=1e-6), variable.path
+
+
+def bars(number, seed):
+    """Patches uint8 `[number, 40, 32]` of bars that lie, stand, or slant, the classes, in noise; labels `[number]`."""
+    random = np.random.default_rng(seed)
+    x, y = np.meshgrid(np.arange(40), np.arange(32), indexing="ij")
+    labels = random.integers(0, 3, number)
+    phase = random.integers(0, 8, number)[:, None, None]
+    stripes = np.choose(labels[:, None, None], [x + phase, y + phase, x + y + phase]) % 8 < 3
+    return np.where(
+        stripes, random.integers(0, 90, stripes.shape), random.integers(190, 256, stripes.shape)
+    ).astype(np.uint8), labels
+
+
+@pytest.mark.parametrize(
+    "precision",
+    ["float32", "mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],  # Slow on a CPU.
+)
+def test_each_precision_learns(precision):
+    """Loss and softmax are in float32, and float16 scales its loss; all come to the same accuracy."""
+    settings = dataclasses.replace(SETTINGS, precision=precision, learning_rate=3e-3)
+    try:
+        _, chosen = training.set_up_device(settings)
+        model = training.compiled_model(settings, classes=3, steps=30)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert chosen == precision
+    scales = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scales == (precision == "mixed_float16")
+    assert all(v.dtype == "float32" for v in model.trainable_variables)
+    model.fit(*bars(32 * 30, seed=0), batch_size=32, verbose=0)
+    patches, labels = bars(300, seed=1)
+    logits = model.predict_on_batch(patches)
+    assert logits.dtype == np.float32
+    assert (logits.argmax(axis=1) == labels).mean() > 0.97
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="TensorFlow has oneDNN for x86 here")
+def test_convolutions_are_those_of_onednn_on_any_processor():
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    said = subprocess.run(
+        [sys.executable, "-c", "import iam_writer, tensorflow"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ).stderr
+    assert "oneDNN custom operations are on" in said

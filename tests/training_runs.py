@@ -1,0 +1,80 @@
+"""A small training run, and what its checkpoints hold."""
+
+import io
+import pathlib
+import zipfile
+
+import h5py
+import numpy as np
+
+from iam_writer.training.settings import Settings
+
+SETTINGS = Settings(
+    dataset="iam_writer/synthetic",
+    manual_dir=None,
+    data_dir=None,
+    max_bad_images=0.01,
+    num_writers=3,
+    forms_per_writer=3,
+    lines_per_form=1,
+    synthetic_seed=0,
+    script="latin",
+    test_script=None,
+    fonts_dir=None,
+    text_file=None,
+    patch_height=32,
+    patch_width=40,
+    patch_fraction=0.1,
+    balance="none",
+    batch_size=16,
+    parallel_calls=2,
+    gather="host",
+    data_service=None,
+    model="article",
+    augment=[],
+    precision="auto",
+    jit_compile="auto",
+    strategy="one",
+    deterministic=False,
+    seed=1,
+    num_seeds=1,
+    epochs=2,
+    learning_rate=1e-3,
+    learning_rate_schedule="constant",
+    warmup_fraction=0.0,
+    weight_decay=0.0,
+    label_smoothing=0.0,
+    ema_momentum=0.0,
+    early_stopping_epochs=0,
+    window_stride=8,
+    validation_stride=16,
+    combine="probabilities",
+    workdir="",
+    checkpoint_minutes=2,
+    profile_steps=None,
+)
+
+
+def flagfile(settings):
+    """The argument of a person who has written these settings into a file."""
+    workdir = pathlib.Path(settings.workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    path = workdir.parent / f"{workdir.name}.flags"
+    path.write_text(settings.as_flags())
+    return f"--flagfile={path}"
+
+
+def weights(path):
+    """Every number in a checkpoint: of the model and the optimizer. (The generators' are checked by the outcome.)"""
+    found = {}
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+        file.visititems(
+            lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+        )
+    return found
+
+
+def same_weights(left, right):
+    left, right = weights(left), weights(right)
+    assert any("optimizer" in name for name in left)
+    return left.keys() == right.keys() and all(np.array_equal(left[name], right[name]) for name in left)
