@@ -128,14 +128,14 @@ def main(argv: list[str]) -> None:
         settings = settings_from_flags()
     from iam_writer.recognition import scoring
     from iam_writer.training import (
-        experiment as training,  # TensorFlow takes seconds to load; a wrong flag is told before.
+        experiment,  # TensorFlow takes seconds to load; a wrong flag is told before.
     )
 
     with programs.plain_endings():
         if settings.num_seeds == 1:
-            printed = scoring.table(training.run(settings))
+            printed = scoring.table(experiment.run(settings))
         else:
-            printed = scoring.table_of_seeds(training.run_seeds(settings))
+            printed = scoring.table_of_seeds(experiment.run_seeds(settings))
         print(printed)
         where = (
             settings.workdir

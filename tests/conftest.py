@@ -58,7 +58,7 @@ def trained(tmp_path_factory):
     """The workdir of a small network that was trained to the end, and the data_dir of its dataset."""
     from training_runs import SETTINGS
 
-    from iam_writer.training import experiment as training
+    from iam_writer.training import experiment
 
     folder = tmp_path_factory.mktemp("trained")
     settings = dataclasses.replace(
@@ -71,7 +71,7 @@ def trained(tmp_path_factory):
         workdir=str(folder / "run"),
         data_dir=str(folder / "tfds"),
     )
-    training.run(settings)
+    experiment.run(settings)
     return folder / "run", folder / "tfds"
 
 

@@ -22,7 +22,7 @@ from training_runs import SETTINGS, flagfile, same_weights, weights
 from iam_writer.common import errors
 from iam_writer.common.names import AUGMENTATIONS
 from iam_writer.recognition import checkpoints
-from iam_writer.training import experiment as training
+from iam_writer.training import distribution, experiment, trainer
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def finished(data_dir, tmp_path_factory):
     """The settings of a run that has come to its end, and what it returned."""
     workdir = tmp_path_factory.mktemp("finished") / "run"
     settings = dataclasses.replace(SETTINGS, workdir=str(workdir), data_dir=data_dir, deterministic=True)
-    return settings, training.run(settings)
+    return settings, experiment.run(settings)
 
 
 def test_a_run_leaves_its_results(finished):
@@ -70,7 +70,7 @@ def test_a_run_leaves_its_results(finished):
 def test_a_finished_run_is_only_evaluated_again(finished):
     settings, first = finished
     before = (pathlib.Path(settings.workdir) / "last.keras").read_bytes()
-    assert training.run(settings) == first
+    assert experiment.run(settings) == first
     assert (pathlib.Path(settings.workdir) / "last.keras").read_bytes() == before
 
 
@@ -90,16 +90,16 @@ def test_a_workdir_of_another_run_is_left_alone(finished, change):
     workdir = pathlib.Path(settings.workdir)
     before = {path.name: path.read_bytes() for path in workdir.iterdir() if path.is_file()}
     with pytest.raises(errors.OtherRunError, match=r"belongs to another run: .* was .*, now .*--workdir"):
-        training.run(dataclasses.replace(settings, **change))
+        experiment.run(dataclasses.replace(settings, **change))
     assert {path.name: path.read_bytes() for path in workdir.iterdir() if path.is_file()} == before
 
 
 def test_more_epochs_go_on_where_fewer_ended(finished, tmp_path):
     settings = dataclasses.replace(finished[0], workdir=str(tmp_path / "run"))
-    training.run(dataclasses.replace(settings, epochs=1))
+    experiment.run(dataclasses.replace(settings, epochs=1))
     spent = checkpoints.read_state(pathlib.Path(settings.workdir) / "last.keras")["progress"]["total_seconds"]
     before = time.monotonic()
-    training.run(settings)
+    experiment.run(settings)
     # The minutes of both processes, not those between them.
     minutes = json.loads((pathlib.Path(settings.workdir) / "result.json").read_text())["minutes"]
     assert spent < 60 * minutes < spent + time.monotonic() - before
@@ -113,8 +113,8 @@ def test_more_epochs_go_on_where_fewer_ended(finished, tmp_path):
 def test_best_holds_averaged_weights_and_last_the_trained_ones(settings, tmp_path):
     plain = dataclasses.replace(settings, epochs=1, deterministic=True)
     averaged = dataclasses.replace(plain, ema_momentum=0.9, workdir=str(tmp_path / "averaged"))
-    training.run(plain)
-    training.run(averaged)
+    experiment.run(plain)
+    experiment.run(averaged)
 
     def model_weights(path):
         return {name: value for name, value in weights(path).items() if "optimizer" not in name}
@@ -139,14 +139,14 @@ def test_early_stopping(settings, monkeypatch):
     def evaluate(model, strips, classes, stride, combine, description):
         return {"patch_top1": 0, "line_top1": next(of_epoch), "form_top1": 0, "line_cross_entropy": 1}
 
-    monkeypatch.setattr(training, "evaluate", evaluate)
+    monkeypatch.setattr(trainer, "evaluate", evaluate)
     patient = dataclasses.replace(settings, epochs=5, early_stopping_epochs=2)
     for _ in range(2):
-        training.run(patient)
+        experiment.run(patient)
         state = checkpoints.read_state(pathlib.Path(settings.workdir) / "last.keras")["progress"]
         assert [entry["validation.line_top1"] for entry in state["history"]] == [0.2, 0.5, 0.4, 0.5]
         assert state["best_step"] * 2 == state["step"]
-    training.run(dataclasses.replace(patient, early_stopping_epochs=0))
+    experiment.run(dataclasses.replace(patient, early_stopping_epochs=0))
     state = checkpoints.read_state(pathlib.Path(settings.workdir) / "last.keras")["progress"]
     assert state["best_step"] == state["step"]
 
@@ -154,32 +154,32 @@ def test_early_stopping(settings, monkeypatch):
 def test_a_run_that_stops_within_its_profile_goes_on_with_it(settings, monkeypatch):
     profiled = dataclasses.replace(settings, profile_steps=[2, 1000])
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training.Trainer, "_agreed", lambda self, *_: [self.progress.step == 4, False])
-        training.run(profiled)
+        patch.setattr(trainer.Trainer, "_agreed", lambda self, *_: [self.progress.step == 4, False])
+        experiment.run(profiled)
     assert len(list(pathlib.Path(settings.workdir).rglob("*.xplane.pb"))) == 1
-    training.run(profiled)
+    experiment.run(profiled)
     assert len(list(pathlib.Path(settings.workdir).rglob("*.xplane.pb"))) == 2
 
 
 @pytest.mark.parametrize("name", ["best", "last"])
 def test_a_damaged_checkpoint_in_the_workdir(settings, name):
-    training.run(settings)
+    experiment.run(settings)
     path = pathlib.Path(settings.workdir) / f"{name}.keras"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(errors.CheckpointError, match=rf"{name}\.keras is not a checkpoint"):
-        training.run(settings)
+        experiment.run(settings)
 
 
 def test_a_best_checkpoint_of_another_run_is_not_taken_for_ones_own(settings, tmp_path):
-    training.run(settings)
-    training.run(dataclasses.replace(settings, seed=2, workdir=str(tmp_path / "other")))
+    experiment.run(settings)
+    experiment.run(dataclasses.replace(settings, seed=2, workdir=str(tmp_path / "other")))
     shutil.copy(tmp_path / "other/best.keras", settings.workdir)
     with pytest.raises(errors.OtherRunError, match=r"best\.keras belongs to another run: seed was 2, now 1"):
-        training.run(settings)
+        experiment.run(settings)
 
 
 def test_two_programs_do_not_train_in_one_workdir(settings):
-    with training.alone_in(pathlib.Path(settings.workdir)):
+    with experiment.alone_in(pathlib.Path(settings.workdir)):
         done = start(settings).wait()
     assert "Another program trains in" in one_message(done)
     assert not list(pathlib.Path(settings.workdir).glob("*.keras"))
@@ -187,7 +187,7 @@ def test_two_programs_do_not_train_in_one_workdir(settings):
 
 def test_several_seeds(settings):
     seeds = dataclasses.replace(settings, num_seeds=2, epochs=1, deterministic=True)
-    summary = training.run_seeds(seeds)
+    summary = experiment.run_seeds(seeds)
     workdir = pathlib.Path(settings.workdir)
     assert (workdir / "flags.txt").read_text() == seeds.as_flags()
     of_each = [json.loads((workdir / f"seed{k}/result.json").read_text()) for k in (1, 2)]
@@ -202,7 +202,7 @@ def test_several_seeds(settings):
     assert summary.items() <= written.items()
 
     alone = dataclasses.replace(seeds, num_seeds=1, seed=2, workdir=str(workdir / "alone"))
-    training.run(alone)
+    experiment.run(alone)
     assert same_weights(workdir / "alone/last.keras", workdir / "seed2/last.keras")
 
 
@@ -223,7 +223,7 @@ def joint(settings, tmp_path):
 
 
 def test_two_datasets_at_once(joint, tmp_path):
-    results = training.run(joint)
+    results = experiment.run(joint)
     summary = json.loads((tmp_path / "run/result.json").read_text())
     assert summary["dataset"].startswith("iam_writer/folder/1.0.0,iam_writer/synthetic3_")
     for split in ("validation", "test"):
@@ -240,17 +240,17 @@ def test_two_datasets_at_once(joint, tmp_path):
 
     # What is stopped after an epoch and goes on ends as what is not.
     resumed = dataclasses.replace(joint, workdir=str(tmp_path / "resumed"))
-    training.run(dataclasses.replace(resumed, epochs=1))
-    assert training.run(resumed) == results
+    experiment.run(dataclasses.replace(resumed, epochs=1))
+    assert experiment.run(resumed) == results
     assert same_weights(tmp_path / "run/last.keras", tmp_path / "resumed/last.keras")
     turned = dataclasses.replace(resumed, dataset="iam_writer/synthetic,iam_writer/folder")
     with pytest.raises(errors.OtherRunError, match="dataset was"):
-        training.run(turned)
+        experiment.run(turned)
 
 
 @pytest.mark.slow
 def test_a_checkpoint_of_two_datasets_can_be_used(joint, tmp_path):
-    training.run(dataclasses.replace(joint, epochs=1))
+    experiment.run(dataclasses.replace(joint, epochs=1))
     best = tmp_path / "run/best.keras"
     done = run_module("evaluate", f"--checkpoint={best}", f"--data_dir={joint.data_dir}")
     assert done.returncode == 0, done.stderr
@@ -264,7 +264,7 @@ def test_a_checkpoint_of_two_datasets_can_be_used(joint, tmp_path):
 
 def test_a_loss_that_is_no_number_is_an_error_and_is_not_saved(settings):
     with pytest.raises(errors.DivergedError, match="--learning_rate"):
-        training.run(dataclasses.replace(settings, learning_rate=1e30))
+        experiment.run(dataclasses.replace(settings, learning_rate=1e30))
     assert not (pathlib.Path(settings.workdir) / "last.keras").exists()
 
 
@@ -290,7 +290,7 @@ def test_mirrored_over_two_cpus(settings):
 @pytest.mark.slow
 def test_gathering_on_the_device_gives_the_same_weights(finished, tmp_path):
     settings, _ = finished
-    training.run(dataclasses.replace(settings, gather="device", workdir=str(tmp_path / "device")))
+    experiment.run(dataclasses.replace(settings, gather="device", workdir=str(tmp_path / "device")))
     assert same_weights(pathlib.Path(settings.workdir) / "last.keras", tmp_path / "device/last.keras")
 
 
@@ -386,7 +386,7 @@ def test_full_disk(settings, monkeypatch, capsys):
     def full(settings):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data")
 
-    monkeypatch.setattr(training, "run", full)
+    monkeypatch.setattr(experiment, "run", full)
     flags.FLAGS(["train"])
     with pytest.raises(SystemExit) as stopped:
         train.main(["train"])
@@ -467,9 +467,9 @@ def test_every_flagfile_is_valid():
 
 ON_JAX = """
 import json, sys
-from iam_writer.training import experiment as training, settings
+from iam_writer.training import experiment, settings
 for values in json.loads(sys.argv[1]):
-    training.run(settings.Settings(**values))
+    experiment.run(settings.Settings(**values))
 """
 
 
@@ -502,6 +502,6 @@ def test_on_jax(settings, tmp_path):
 
 
 def test_jax_has_one_device(settings, monkeypatch):
-    monkeypatch.setattr(training, "on_jax", lambda: True)
+    monkeypatch.setattr(distribution, "on_jax", lambda: True)
     with pytest.raises(errors.FlagError, match="with KERAS_BACKEND=jax there is one"):
-        training.run(dataclasses.replace(settings, strategy="mirrored"))
+        experiment.run(dataclasses.replace(settings, strategy="mirrored"))

@@ -21,7 +21,7 @@ from iam_writer.exporting.formats import FILES, WRITERS
 from iam_writer.exporting.line_graph import probabilities_of_line
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
 from iam_writer.models.networks import MODELS
-from iam_writer.recognition import checkpoints, recognizer, scoring
+from iam_writer.recognition import checkpoints, scanning, scoring
 from pipelines.strips import lay
 
 LINES = 8
@@ -62,7 +62,7 @@ class Exporter:
         self.height, self.width = run["patch_height"], run["patch_width"]
         self._writers: list[str] = run["writers"]
         self._combine = run["combine"]
-        self._stride = recognizer.stride(self.width)
+        self._stride = scanning.stride(self.width)
         self._model = in_float32(checkpoints.load(path), run)
         self._images, self.handwriting = some_lines(run, data_dir)
 
@@ -133,7 +133,7 @@ class Exporter:
         found = dict.fromkeys(runs, 0.0)
         for image in self._images:
             columns = lay(image, self.height, self.width, black_on_white=True)
-            windows = np.ascontiguousarray(recognizer.cut(columns, self.width, self._stride))
+            windows = np.ascontiguousarray(scanning.cut(columns, self.width, self._stride))
             one = np.zeros(len(windows), int)
             scan = scoring.scan(logits, [windows], one, one[:1], len(self._writers), self._combine)
             with Image.open(io.BytesIO(image)) as picture:

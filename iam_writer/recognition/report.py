@@ -16,7 +16,7 @@ from iam_writer.common.files import write_beside
 from iam_writer.recognition import calibration as calibrations
 from iam_writer.recognition import scoring
 from iam_writer.recognition.calibration import Calibration
-from iam_writer.recognition.recognizer import Seen
+from iam_writer.recognition.scanning import Seen
 from pipelines.strips import Strips
 
 BARS = 60

@@ -16,9 +16,10 @@ import urllib.parse
 import keras
 
 from iam_writer.common.files import write_beside
-from iam_writer.recognition import checkpoints
+from iam_writer.recognition import checkpoints, scanning
 from iam_writer.studies import tables
-from iam_writer.training import experiment as training
+from iam_writer.training import experiment, trainer
+from iam_writer.training.data import Data, load
 from iam_writer.training.settings import Settings
 from pipelines.patch_order import number_of_positions
 
@@ -57,10 +58,10 @@ def run(rows: dict[str, Settings], scans: dict[str, Settings], minutes: float) -
       What is changed → of each seed, what result.json says, of a scan the accuracies only.
 
     Raises:
-      See `training.run`.
+      See `experiment.run`.
     """
     base = next(iter(rows.values()))
-    data = {change: training.load(settings) for change, settings in rows.items()}
+    data = {change: load(settings) for change, settings in rows.items()}
     speeds = _speeds(rows, data)
     results = {change: [] for change in (*rows, *scans)}
     # Seed by seed, so that a machine that grows slower does so for all rows.
@@ -120,7 +121,7 @@ def page(results: dict[str, list[dict]], minutes: float) -> str:
     return head + tables.markdown(table)
 
 
-def _speeds(rows: dict[str, Settings], data: dict[str, training.Data]) -> dict[str, float]:
+def _speeds(rows: dict[str, Settings], data: dict[str, Data]) -> dict[str, float]:
     """Patches/s of each row: as measured once, since the budget of a run that goes on must stay as it is."""
     path = pathlib.Path(next(iter(rows.values())).workdir) / SPEEDS
     known = json.loads(path.read_text()) if path.exists() else {}
@@ -129,7 +130,7 @@ def _speeds(rows: dict[str, Settings], data: dict[str, training.Data]) -> dict[s
         with contextlib.ExitStack() as stack:
             measures = {
                 change: stack.enter_context(
-                    contextlib.closing(training.speeds(settings, data[change], ROUND_SECONDS))
+                    contextlib.closing(trainer.speeds(settings, data[change], ROUND_SECONDS))
                 )
                 for change, settings in missing.items()
             }
@@ -142,7 +143,7 @@ def _speeds(rows: dict[str, Settings], data: dict[str, training.Data]) -> dict[s
     return known
 
 
-def _trained(settings: Settings, data: training.Data) -> dict:
+def _trained(settings: Settings, data: Data) -> dict:
     """What a run's result.json says, after it has been run if there is none of these settings and data."""
     path = pathlib.Path(settings.workdir) / "result.json"
     if path.exists():
@@ -151,13 +152,13 @@ def _trained(settings: Settings, data: training.Data) -> dict:
         if result["config"] == dataclasses.asdict(settings) and same_data:
             return result
     keras.backend.clear_session()  # The network before is not needed any more, and its names begin anew.
-    training.run(settings)
+    experiment.run(settings)
     return json.loads(path.read_text())
 
 
-def _scanned(settings: Settings, data: training.Data, workdir: pathlib.Path, change: str) -> dict:
+def _scanned(settings: Settings, data: Data, workdir: pathlib.Path, change: str) -> dict:
     """Accuracies of the best network of a run when it scans as `settings` say; kept beside it."""
-    checkpoint, path = workdir / training.BEST, workdir / f"scan {_file_name(change)}.json"
+    checkpoint, path = workdir / trainer.BEST, workdir / f"scan {_file_name(change)}.json"
     origin = {
         "checkpoint": checkpoints.fingerprint(checkpoint),
         "window_stride": settings.window_stride,
@@ -171,7 +172,7 @@ def _scanned(settings: Settings, data: training.Data, workdir: pathlib.Path, cha
     model = checkpoints.load(checkpoint)
     result = dict(origin)
     for split in ("validation", "test"):
-        accuracies = training.evaluate(
+        accuracies = scanning.evaluate(
             model,
             data.strips[split],
             len(data.writers),

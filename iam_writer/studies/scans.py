@@ -16,8 +16,8 @@ from iam_writer.common.files import write_beside
 from iam_writer.common.provenance import provenance
 from iam_writer.handwriting import images
 from iam_writer.recognition import checkpoints
+from iam_writer.recognition.scanning import evaluate
 from iam_writer.studies.corruptions import CORRUPTIONS, corrupted
-from iam_writer.training.experiment import evaluate
 from pipelines.strips import Example, open_or_build
 
 CLEAN = "clean"

@@ -7,7 +7,7 @@ from conftest import png, scribble
 from stroke_lines import line
 
 from iam_writer.exporting import line_graph
-from iam_writer.recognition import recognizer, scoring
+from iam_writer.recognition import scanning, scoring
 from iam_writer.studies.corruptions import CORRUPTIONS, corrupted
 from pipelines import strips
 from pipelines.two_tones import two_tones
@@ -62,7 +62,7 @@ def test_windows_that_have_ink_vote(combine, written):
     def logits(windows):  # Of a network that looks at three pixels.
         return np.asarray(windows)[:, :3, 5].astype(np.float32) / 8
 
-    windows = recognizer.cut(strips.lay(png(gray), HEIGHT, WIDTH, black_on_white=True), WIDTH, STRIDE)
+    windows = scanning.cut(strips.lay(png(gray), HEIGHT, WIDTH, black_on_white=True), WIDTH, STRIDE)
     scan = scoring.scan(logits, [windows], np.zeros(len(windows), int), np.zeros(1, int), 3, combine)
     assert scan.votes[0] == (len(windows) if written.stop == 0 else 10)
     found = line_graph.probabilities_of_line(

@@ -11,7 +11,7 @@ from training_runs import SETTINGS
 
 from iam_writer import models
 from iam_writer.handwriting.iam_database import IamDatabase
-from iam_writer.training import experiment as training
+from iam_writer.training import compiling, distribution
 from pipelines.patches import iterate, patches
 from pipelines.strips import Example, open_or_build
 
@@ -49,9 +49,9 @@ def strips(iam_dir, tmp_path_factory):
 def trained(strips, **changes):
     """A network after STEPS batches, and its loss in each."""
     settings = dataclasses.replace(SETTINGS, patch_height=SIDE, learning_rate=3e-4, seed=0, **changes)
-    strategy, _ = training.set_up_device(settings)
-    model = training.compiled_model(settings, WRITERS, STEPS)
-    step = training.train_function(model, strategy)
+    strategy, _ = distribution.set_up_device(settings)
+    model = compiling.compiled_model(settings, WRITERS, STEPS)
+    step = distribution.train_function(model, strategy)
     batches = iterate(
         patches(
             strips,

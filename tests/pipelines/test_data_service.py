@@ -11,7 +11,7 @@ import tensorflow as tf
 from forks import PROGRAM, Fork
 from training_runs import SETTINGS, same_weights
 
-from iam_writer.training import experiment as training
+from iam_writer.training import experiment
 from pipelines.data_service import numbered_patches, put_in_order, service_patches
 from pipelines.patch_order import number_of_positions
 from pipelines.patches import patches, start_columns
@@ -102,8 +102,8 @@ def test_a_stream_from_the_service_resumes_at_any_step(make_strips, service):
 @pytest.mark.slow
 def test_training_from_the_service_gives_the_same_weights(tmp_path, service):
     alone = dataclasses.replace(SETTINGS, workdir=str(tmp_path / "alone"), data_dir=str(tmp_path), epochs=1)
-    training.run(alone)
-    training.run(dataclasses.replace(alone, workdir=str(tmp_path / "served"), data_service=service[0]))
+    experiment.run(alone)
+    experiment.run(dataclasses.replace(alone, workdir=str(tmp_path / "served"), data_service=service[0]))
     assert same_weights(tmp_path / "alone/last.keras", tmp_path / "served/last.keras")
 
 

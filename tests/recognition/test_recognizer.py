@@ -12,7 +12,7 @@ from iam_writer.common import datasets
 from iam_writer.common.errors import MissingDataError
 from iam_writer.handwriting import pages
 from iam_writer.handwriting.pages import Page, TextLine
-from iam_writer.recognition import recognizer
+from iam_writer.recognition import calibrate, recognizer
 from pipelines.strips import examples_of_split
 
 
@@ -111,7 +111,7 @@ def test_pairs_are_of_one_fold_and_each_comes_once():
         labels = np.array(labels)
         return np.eye(4)[labels] + random.normal(0, 0.01, (len(labels), 4)), labels
 
-    found = recognizer.fit_pairs(of([0, 1, 2, 3] * 5), of([0, 0, 1, 2, 3]), of([0, 1]))
+    found = calibrate.fit_pairs(of([0, 1, 2, 3] * 5), of([0, 0, 1, 2, 3]), of([0, 1]))
     # Fold 0: validation 0, 0, 2 and training 0: 0-0, 0-t, 0-t are of one hand; 0-2, 0-2, 2-t of two.
     # Fold 1: validation 1, 3 and training 1: 1-t; and 1-3, 3-t.
     assert found["pairs"].tolist() == [4, 5]
@@ -121,8 +121,8 @@ def test_pairs_are_of_one_fold_and_each_comes_once():
 def test_pairs_need_both_kinds():
     lines = np.eye(4).repeat(3, axis=0), np.arange(4).repeat(3)
     nothing = np.zeros([0, 4]), np.zeros(0, int)
-    assert recognizer.fit_pairs(lines, (np.eye(4), np.arange(4)), nothing) == {}
-    assert recognizer.fit_pairs(lines, nothing, nothing) == {}
+    assert calibrate.fit_pairs(lines, (np.eye(4), np.arange(4)), nothing) == {}
+    assert calibrate.fit_pairs(lines, nothing, nothing) == {}
 
 
 def test_a_dataset_that_is_not_there(network, tmp_path):

@@ -14,7 +14,8 @@ from training_runs import SETTINGS
 
 import iam_writer
 from iam_writer.studies import ablate, ablation
-from iam_writer.training import experiment as training
+from iam_writer.training import experiment
+from iam_writer.training.data import load
 
 FLAGFILES = pathlib.Path(iam_writer.__file__).parent / "flagfiles"
 CHANGE, SCAN = "balance=writers", "window_stride=1000000"
@@ -39,7 +40,7 @@ def run(base):
 @pytest.fixture(scope="module")
 def stopped_once(base):
     """What `run` returns after it was stopped in its third run; and the folder of each run that was begun."""
-    real, begun = training.run, []
+    real, begun = experiment.run, []
 
     def stopped_in_the_third(settings):
         begun.append(pathlib.Path(settings.workdir))
@@ -48,7 +49,7 @@ def stopped_once(base):
         return real(settings)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "run", stopped_in_the_third)
+        patch.setattr(experiment, "run", stopped_in_the_third)
         # As if they had been measured: no test measures time.
         patch.setattr(
             training, "speeds", lambda settings, *_: (SPEED[settings.balance] for _ in itertools.count())
@@ -93,7 +94,7 @@ def test_a_scan_of_other_weights_is_made_anew(base, stopped_once):
 def test_a_scan_at_another_stride_is_made_anew(base, stopped_once):
     """The base's stride may change without another training; a scan that varies something else has it too."""
     folder = pathlib.Path(base.workdir) / "base/seed1"
-    data = training.load(base)
+    data = load(base)
     strides = []
     for stride in (40, 80):
         settings = dataclasses.replace(base, window_stride=stride, combine="log_probabilities")
@@ -176,9 +177,9 @@ def test_the_speed_on_two_devices(base):
         "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"
         "strategy = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])\n"
         "tf.distribute.MirroredStrategy = lambda: strategy\n"
-        "from iam_writer.training import experiment as training; from iam_writer.training.settings import Settings\n"
+        "from iam_writer.training import trainer; from iam_writer.training.data import load; from iam_writer.training.settings import Settings\n"
         f"settings = {dataclasses.replace(base, strategy='mirrored')!r}\n"
-        "assert next(training.speeds(settings, training.load(settings), 0)) > 0"
+        "assert next(trainer.speeds(settings, load(settings), 0)) > 0"
     )
     done = Fork(code).wait()
     assert done.returncode == 0, done.stderr

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from training_runs import SETTINGS
 
-from iam_writer.training import experiment as training
+from iam_writer.training import compiling, distribution
 
 
 def rates(steps, **changes):
     """The learning rate before each of `steps` steps."""
-    optimizer = training._optimizer(dataclasses.replace(SETTINGS, learning_rate=0.5, **changes), steps)
+    optimizer = compiling._optimizer(dataclasses.replace(SETTINGS, learning_rate=0.5, **changes), steps)
     found = []
     variable = keras.Variable(1.0)
     optimizer.build([variable])
@@ -42,7 +42,7 @@ def test_a_cosine_over_all_steps_or_over_those_after_the_warm_up():
 
 def test_weight_decay_is_of_kernels():
     settings = dataclasses.replace(SETTINGS, learning_rate=0.5, weight_decay=0.1)
-    model = training.compiled_model(settings, classes=3, steps=10)
+    model = compiling.compiled_model(settings, classes=3, steps=10)
     before = {v.path: keras.ops.convert_to_numpy(v) + 1 for v in model.trainable_variables}
     for variable in model.trainable_variables:
         variable.assign(before[variable.path])
@@ -72,8 +72,8 @@ def test_each_precision_learns(precision):
     """Loss and softmax are in float32, and float16 scales its loss; all come to the same accuracy."""
     settings = dataclasses.replace(SETTINGS, precision=precision, learning_rate=3e-3)
     try:
-        _, chosen = training.set_up_device(settings)
-        model = training.compiled_model(settings, classes=3, steps=30)
+        _, chosen = distribution.set_up_device(settings)
+        model = compiling.compiled_model(settings, classes=3, steps=30)
     finally:
         keras.config.set_dtype_policy("float32")
     assert chosen == precision

@@ -1,0 +1,109 @@
+"""Learns from validation how sure a network may be. `calibration` says how that is used."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from iam_writer.recognition import calibration as calibrations
+from iam_writer.recognition.calibration import Calibration
+from iam_writer.recognition.scanning import see, seeing, stride
+from pipelines.strips import Strips
+
+
+def calibrate(model: keras.Model, strips: dict[str, Strips]) -> Calibration:
+    """Learns from validation how sure to be, and from training in what hands differ.
+
+    Args:
+      model: as it was trained.
+      strips: 'train' and 'validation'; others are not looked at.
+    """
+    train, validation = strips["train"], strips["validation"]
+    model = seeing(model)
+    _, width, _ = model.input_shape
+    known = see(model, train, width, "calibrating: training lines")
+    seen = see(model, validation, stride(width), "calibrating: validation lines")
+
+    sizes = [size for size in calibrations.pieces_of_forms(validation.groups) if size]
+    pooled, amounts = zip(*map(seen.pooled, sizes), strict=True)
+    labels = [validation.labels[[piece[0] for piece in size]] for size in sizes]
+    train_forms = calibrations.pieces_of_forms(train.groups, ())[-1]
+    form_labels = train.labels[[form[0] for form in train_forms]]
+    lines = calibrations.unit(known.embedded(np.arange(len(train))[:, None]))
+    mean, projection = calibrations.fit_projection(lines, train.labels)
+
+    form_hands = calibrations.unit((calibrations.unit(known.embedded(train_forms)) - mean) @ projection)
+    hands = [form_hands[form_labels == writer].sum(axis=0) for writer in range(pooled[0].shape[1])]
+    found = Calibration(
+        temperature=calibrations.fit_temperature(*map(np.concatenate, (pooled, amounts, labels))),
+        amounts=np.ones(1),
+        thresholds=np.zeros(1),
+        lines=np.array(len(validation)),
+        forms=np.array(len(sizes[-1])),
+        mean=mean,
+        projection=projection,
+        hands=calibrations.unit(np.array(hands)),
+        pair=np.zeros(2),
+        pair_threshold=np.array(0.0),
+        pair_errors=np.ones(2),
+        pairs=np.zeros(2, int),
+        form_amount=np.array(np.median(amounts[-1])),
+    )
+    likeness = [
+        found.likeness(seen.embedded(size), p.argmax(axis=1)) for size, p in zip(sizes, pooled, strict=True)
+    ]
+    knots, thresholds = calibrations.fit_thresholds(likeness, list(amounts))
+    pairs = fit_pairs(
+        (lines, train.labels),
+        (seen.embedded(sizes[-1]), labels[-1]),
+        (known.embedded(train_forms), form_labels),
+    )
+    return dataclasses.replace(found, amounts=knots, thresholds=thresholds, **pairs)
+
+
+Labelled = tuple[np.ndarray, np.ndarray]
+"""Mean embeddings float `[n, embedding]`, and whose they are, int `[n]`."""
+
+
+def fit_pairs(lines: Labelled, forms: Labelled, others: Labelled, folds: int = 2) -> dict[str, np.ndarray]:
+    """What pairs of a form and another one teach of telling two hands apart.
+
+    The projection is learnt from some of the writers, and the pairs are those of the others: with one learnt from
+    themselves there would be hardly an error among them, and many among strangers.
+
+    Args:
+      lines: of training, to learn projections from.
+      forms: of validation; each is a partner in every pair.
+      others: forms of training; the other partner is one of these, or of validation.
+      folds: into so many parts the writers are divided.
+
+    Returns:
+      The fields of Calibration that begin with `pair`; none of them if there are no pairs of both kinds.
+    """
+    scores, same = [], []
+    for fold in range(folds):
+        kept = lines[1] % folds != fold
+        if len(np.unique(lines[1][kept])) < 2:
+            continue
+        mean, projection = calibrations.fit_projection(lines[0][kept], lines[1][kept])
+        hands, writers = [], []
+        for embeddings, labels in (forms, others):
+            of_fold = labels % folds == fold
+            hands.append(calibrations.unit((calibrations.unit(embeddings[of_fold]) - mean) @ projection))
+            writers.append(labels[of_fold])
+        cosines = hands[0] @ np.concatenate(hands).T
+        each_once = np.tri(*cosines.shape) == 0  # Of two validation forms, one order; and none with itself.
+        scores.append(cosines[each_once])
+        same.append((writers[0][:, None] == np.concatenate(writers)[None])[each_once])
+    score, is_same = (np.concatenate([*parts, np.zeros(0)]) for parts in (scores, same))
+    is_same = is_same.astype(bool)
+    if is_same.all() or not is_same.any():
+        return {}
+    pair = calibrations.fit_logistic(score, is_same)
+    threshold, *errors = calibrations.equal_error(score * pair[0] + pair[1], is_same)
+    return {
+        "pair": pair,
+        "pair_threshold": np.array(threshold),
+        "pair_errors": np.array(errors),
+        "pairs": np.array([is_same.sum(), (~is_same).sum()]),
+    }

@@ -1,0 +1,46 @@
+"""What a run trains on: the datasets that its settings name, as strips."""
+
+import dataclasses
+
+from iam_writer.common.datasets import joint_strips, writers
+from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
+from iam_writer.training.settings import Settings
+from pipelines.strips import Strips
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What is there to train on, from one dataset or several: its name and origin, the writers, strips by split."""
+
+    name: str
+    fingerprint: str
+    writers: list[str]
+    strips: dict[str, Strips]
+
+
+def load(settings: Settings) -> Data:
+    """Prepares the datasets and their strips, as far as they are not there."""
+    same = "num_writers forms_per_writer lines_per_form script test_script fonts_dir text_file".split()
+    invented = synthetic_config(
+        seed=settings.synthetic_seed, **{name: getattr(settings, name) for name in same}
+    )
+    builders = {
+        config: prepare(
+            invented if config == "synthetic" else config,
+            data_dir=settings.data_dir,
+            manual_dir=manual_dir,
+            max_bad_images=settings.max_bad_images,
+        )
+        for config, manual_dir in settings.datasets.items()
+    }
+    strips = {
+        split: joint_strips(builders, split, settings.patch_height, settings.patch_width)
+        for split in ("train", "validation", "test")
+    }
+    infos = [builder.info for builder in builders.values()]
+    return Data(
+        ",".join(info.full_name for info in infos),
+        ",".join(info.metadata["fingerprint"] for info in infos),
+        writers(builders),
+        strips,
+    )

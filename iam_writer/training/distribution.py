@@ -1,0 +1,96 @@
+"""Devices and machines: what a step runs on, and who of several workers writes files."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from iam_writer.common.devices import gpus, on_jax
+from iam_writer.common.errors import FlagError
+from iam_writer.training.settings import Settings
+
+
+def train_function(model: keras.Model, strategy: tf.distribute.Strategy) -> Callable[[Iterator], dict]:
+    """A function that takes a batch from an iterator and trains on it; returns loss and accuracy of the epoch so far."""
+    if on_jax():
+        return lambda batches: model.train_on_batch(*map(_to_jax, next(batches)), return_dict=True)
+    if not strategy.extended._in_multi_worker_mode():
+        model.make_train_function()
+        return model.train_function
+
+    # Keras' own (3.15) averages scalars of several workers along their first axis, which they do not have.
+    @tf.function(jit_compile=model.jit_compile)
+    def step(batch):
+        logs = strategy.run(model.train_step, (batch,))
+        return {name: strategy.reduce("MEAN", value, axis=None) for name, value in logs.items()}
+
+    return lambda batches: step(next(batches))
+
+
+def _to_jax(batch: object) -> object:
+    return np.asarray(batch) if isinstance(batch, tf.Tensor) else batch
+
+
+def wait_for_each_other(strategy: tf.distribute.Strategy) -> None:
+    """Returns when all workers have come here."""
+    if strategy.extended._in_multi_worker_mode():
+        float(strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None))
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes files: of several workers, which all do the same, one does."""
+    resolver = strategy.cluster_resolver
+    return (
+        resolver is None
+        or resolver.task_type in (None, "chief")
+        or (resolver.task_type, resolver.task_id) == ("worker", 0)
+    )
+
+
+def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
+    """Determinism, precision and strategy, which are global to a process.
+
+    Returns:
+      The strategy, and the precision that 'auto' stands for here.
+
+    Raises:
+      FlagError: a flag does not fit the backend or the number of devices.
+    """
+    if on_jax():
+        if settings.strategy != "one":
+            raise FlagError(
+                f"--strategy={settings.strategy} is TensorFlow's; with KERAS_BACKEND=jax there is one."
+            )
+        if (
+            settings.deterministic
+            and gpus()
+            and "xla_gpu_deterministic_ops=true" not in os.environ.get("XLA_FLAGS", "")
+        ):
+            raise FlagError(
+                "--deterministic on a GPU with JAX needs XLA_FLAGS=--xla_gpu_deterministic_ops=true."
+            )
+        tf.config.set_visible_devices([], "GPU")  # TensorFlow has the input only; the memory is JAX's.
+    elif settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    # Several workers must find each other before anything else happens.
+    strategy = {
+        "one": tf.distribute.get_strategy,
+        "mirrored": tf.distribute.MirroredStrategy,
+        "multi_worker": tf.distribute.MultiWorkerMirroredStrategy,
+    }[settings.strategy]()
+    if settings.batch_size % strategy.num_replicas_in_sync:
+        raise FlagError(
+            f"--batch_size={settings.batch_size} is for all {strategy.num_replicas_in_sync} devices together, and must be "
+            "a multiple of their number."
+        )
+    precision = settings.precision
+    if precision == "auto":
+        capabilities = [gpu.capability for gpu in gpus()]
+        # bfloat16 needs no loss scaling, but tensor cores know it from Ampere (8.0) on only. On a CPU, half
+        # precision is slower than float32.
+        half = "mixed_bfloat16" if capabilities and min(capabilities) >= 8 else "mixed_float16"
+        precision = half if capabilities else "float32"
+    keras.config.set_dtype_policy(precision)
+    return strategy, precision

@@ -1,0 +1,380 @@
+"""The loop of a training run: steps, epochs, checkpoints, and a stop between two steps."""
+
+import contextlib
+import dataclasses
+import math
+import pathlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from iam_writer.common.devices import on_jax
+from iam_writer.common.errors import DivergedError, ServiceError
+from iam_writer.recognition import checkpoints
+from iam_writer.recognition.scanning import evaluate
+from iam_writer.training.compiling import compiled_model
+from iam_writer.training.data import Data
+from iam_writer.training.distribution import is_chief, set_up_device, train_function
+from iam_writer.training.settings import Settings
+from pipelines.data_service import service_patches
+from pipelines.patches import ahead, gather_columns, iterate, patches, start_columns
+from pipelines.strips import Strips
+from pipelines.system.progress import progress_bar
+
+WARM_UP_STEPS = 10
+"""Steps at the start of a process that are not timed: they compile, and fill buffers."""
+
+
+AGREEMENT_STEPS = 50
+"""Several workers ask each other every so many steps whether to stop or to save."""
+
+
+LAST, BEST = "last.keras", "best.keras"
+"""Checkpoints in a workdir: the newest, and that of the epoch with the best validation lines."""
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run has come; saved with every checkpoint."""
+
+    step: int = 0
+    best: tuple[float, float] | None = None  # Of validation lines: (top-1, minus cross entropy).
+    best_step: int = 0
+    history: list[dict[str, float]] = dataclasses.field(default_factory=list)  # One entry an epoch.
+    metrics: list[list[float] | float] = dataclasses.field(default_factory=list)  # Of the epoch under way.
+    seconds: float = 0.0  # Spent in timed steps, as the next two are counted in.
+    waited: float = 0.0
+    patches: int = 0
+    total_seconds: float = (
+        0.0  # From the start of `run`, whatever it did, in all processes up to their last save.
+    )
+
+    def speed(self) -> dict[str, object]:
+        """Patches a second, and the share of time spent waiting for input; nothing before they are known."""
+        if not self.seconds:
+            return {}
+        return {
+            "patches/s": round(self.patches / self.seconds),
+            "waiting": f"{self.waited / self.seconds:.1%}",
+        }
+
+
+def gathered(starts: Iterator, strips: Strips, patch_width: int) -> Iterator:
+    """Batches gathered on the device from start columns, the columns being copied into its memory once."""
+    if on_jax():
+        columns, offsets = keras.ops.convert_to_tensor(strips.columns().numpy()), np.arange(patch_width)
+        for start, label in starts:
+            yield keras.ops.take(columns, start.numpy()[:, None] + offsets, axis=0), label.numpy()
+        return
+    columns = tf.identity(strips.columns())  # Onto the default device: the first GPU if there is one.
+    gather = tf.function(gather_columns)
+    for start, label in starts:
+        yield gather(columns, start, patch_width), label
+
+
+class TimedIterator:
+    """An iterator that knows how long it has been waited for."""
+
+    def __init__(self, iterator: Iterator):
+        self._iterator = iterator
+        self.waited = 0.0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        before = time.perf_counter()
+        element = next(self._iterator)
+        self.waited += time.perf_counter() - before
+        return element
+
+
+def speeds(settings: Settings, data: Data, seconds: float) -> Iterator[float]:
+    """Patches/s of a run with these settings, without end; each is of so many seconds, on a network that nobody keeps."""
+    strategy, _ = set_up_device(settings)
+    with strategy.scope():
+        model = compiled_model(settings, len(data.writers), steps=1)
+    batches = Trainer(settings, data, model, strategy, Progress(), 1, {}, time.monotonic()).batches()
+    step = train_function(model, strategy)
+
+    def train_some() -> int:
+        for _ in range(WARM_UP_STEPS):
+            logs = step(batches)
+        float(logs["loss"])  # Waits for the device.
+        return WARM_UP_STEPS * settings.batch_size
+
+    train_some()
+    while True:
+        began, trained, spent = time.perf_counter(), 0, 0.0
+        while not spent or spent < seconds:
+            trained += train_some()
+            spent = time.perf_counter() - began
+        yield trained / spent
+
+
+@dataclasses.dataclass
+class Trainer:
+    """Trains a compiled model from `progress.step` to the last epoch, keeping the checkpoints up to date."""
+
+    settings: Settings
+    data: Data
+    model: keras.Model
+    strategy: tf.distribute.Strategy
+    progress: Progress
+    steps_per_epoch: int
+    identity: dict
+    began: float  # By `time.monotonic`, as if the run had never been stopped.
+
+    def train(self) -> None:
+        """See `run` for what it raises."""
+        steps = self.settings.epochs * self.steps_per_epoch
+        if self._is_finished():
+            return
+        if self.progress.metrics:
+            for variable, value in zip(self.model.metrics_variables, self.progress.metrics, strict=True):
+                variable.assign(value)
+        self._train_step = train_function(self.model, self.strategy)
+        batches = TimedIterator(self.batches())
+        folder = str(self._workdir / "tensorboard")
+        self._profile, self._first_step = contextlib.ExitStack(), self.progress.step
+        writes = is_chief(self.strategy)
+        scalars = tf.summary.create_file_writer(folder) if writes else tf.summary.create_noop_writer()
+        bar = progress_bar(total=steps, initial=self.progress.step, unit=" steps", desc="training")
+        # What a process does first takes longer, and is not timed.
+        warm_up = self.progress.step + WARM_UP_STEPS
+        save_at = self._next_save()
+        with self._profile, contextlib.closing(bar), scalars.as_default(), _told_to_stop() as told_to_stop:
+            if self.progress.step == 0:
+                self._show_batch()
+            while not self._is_finished():
+                epoch_end = (self.progress.step // self.steps_per_epoch + 1) * self.steps_per_epoch
+                timed = self.progress.step >= warm_up
+                until = epoch_end if timed else min(epoch_end, warm_up)
+                logs, stop, save = self._steps(batches, until, save_at, told_to_stop, timed, bar)
+                if self.progress.step == epoch_end:
+                    self._end_epoch(logs, bar)
+                if self.progress.step == epoch_end or stop or save:
+                    self._save(LAST)
+                    save_at = self._next_save()
+                if stop:
+                    raise KeyboardInterrupt(
+                        f"Stopped at step {self.progress.step:,} of {steps:,}; the same command goes on from there."
+                    )
+
+    def _is_finished(self) -> bool:
+        """Whether the last epoch is over, or so many are since the best one that no better is waited for."""
+        progress, patience = self.progress, self.settings.early_stopping_epochs
+        epochs_since_best = (progress.step - progress.best_step) // self.steps_per_epoch
+        stopped_early = bool(patience and progress.history and epochs_since_best >= patience)
+        return stopped_early or progress.step >= self.settings.epochs * self.steps_per_epoch
+
+    @property
+    def _workdir(self) -> pathlib.Path:
+        return pathlib.Path(self.settings.workdir)
+
+    def batches(self) -> Iterator:
+        """Batches from `progress.step` on, on the device."""
+        settings, strips = self.settings, self.data.strips["train"]
+        which = {
+            "patch_width": settings.patch_width,
+            "batch_size": settings.batch_size,
+            "seed": settings.seed,
+            "first_step": self.progress.step,
+            "balance": settings.balance,
+        }
+        calls = settings.parallel_calls
+        if settings.strategy != "one":
+
+            def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
+                # Each worker has its share of every batch, and each of its devices a share of that.
+                share = (context.input_pipeline_id, context.num_input_pipelines)
+                dataset = patches(strips, num_parallel_calls=calls, share=share, **which)
+                return dataset.rebatch(
+                    settings.batch_size // context.num_replicas_in_sync, drop_remainder=True
+                )
+
+            return iter(self.strategy.distribute_datasets_from_function(share))
+        if settings.gather == "device":
+            dataset = start_columns(strips, **which).prefetch(2)
+        elif settings.data_service:
+            try:
+                dataset = service_patches(strips, settings.data_service, num_parallel_calls=calls, **which)
+            except ConnectionError as error:
+                raise ServiceError(str(error)) from error
+        else:
+            dataset = patches(strips, num_parallel_calls=calls, **which)
+        if tf.config.get_visible_devices("GPU"):
+            # Keras does not do it, and without it each step begins with the copy of its batch. Must be the last op.
+            batches = iter(dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2)))
+        else:
+            batches = iterate(dataset)
+        if settings.gather == "device":
+            batches = gathered(batches, strips, settings.patch_width)
+        return ahead(batches)
+
+    def _next_save(self) -> float:
+        return time.monotonic() + 60 * self.settings.checkpoint_minutes
+
+    def _steps(
+        self,
+        batches: TimedIterator,
+        until: int,
+        save_at: float,
+        told_to_stop: threading.Event,
+        timed: bool,
+        bar: tqdm,
+    ) -> tuple[dict[str, float], bool, bool]:
+        """Trains up to step `until`, the time to save, or being told to stop; at least one step.
+
+        Returns:
+          Loss and accuracy; whether to stop; whether it is time to save.
+        """
+        progress = self.progress
+        first, started, waited = progress.step, time.perf_counter(), batches.waited
+        while True:
+            with self._profiled():
+                logs = self._train_step(batches)
+            progress.step += 1
+            bar.update()
+            stop, save = self._agreed(told_to_stop.is_set(), time.monotonic() >= save_at)
+            done = progress.step >= until or stop or save
+            if not done and time.perf_counter() - started < 1:
+                continue
+            seen = self._fetch(logs)  # Waits for the device, so that the time is that of all steps so far.
+            if timed:
+                progress.seconds += time.perf_counter() - started
+                progress.waited += batches.waited - waited
+                progress.patches += (progress.step - first) * self.settings.batch_size
+            bar.set_postfix(seen | progress.speed(), refresh=False)
+            if done:
+                return seen, stop, save
+            first, started, waited = progress.step, time.perf_counter(), batches.waited
+
+    def _agreed(self, *wishes: bool) -> list[bool]:
+        """What any of the workers wishes. They ask at the same steps, since each waits for the others' answer."""
+        if not self.strategy.extended._in_multi_worker_mode():
+            return list(wishes)
+        if self.progress.step % AGREEMENT_STEPS:
+            return [False] * len(wishes)
+        own = tf.cast(wishes, tf.float32)
+        all_wishes = self.strategy.reduce("SUM", self.strategy.run(lambda: own), axis=None)
+        return [bool(wish > 0) for wish in all_wishes]
+
+    def _fetch(self, logs: dict) -> dict[str, float]:
+        """Loss and accuracy, means over the epoch so far, as numbers; also for TensorBoard."""
+        seen = {name: float(value) for name, value in logs.items()}
+        if not math.isfinite(seen["loss"]):
+            raise DivergedError(
+                f"The loss is {seen['loss']} at step {self.progress.step}. Lower --learning_rate; {LAST} in the "
+                "workdir is from before."
+            )
+        for name, value in seen.items():
+            tf.summary.scalar(f"train/{name}", value, step=self.progress.step)
+        return seen
+
+    def _end_epoch(self, logs: dict[str, float], bar: tqdm) -> None:
+        """Scores the validation lines, and keeps the model if it is the best so far."""
+        with self._averaged_weights():
+            self._score_epoch(logs, bar)
+
+    @contextlib.contextmanager
+    def _averaged_weights(self):
+        """The model has the moving averages for weights meanwhile, if --ema_momentum asks for them."""
+        if not self.settings.ema_momentum:
+            yield
+            return
+        variables = self.model.trainable_variables
+        trained = [keras.ops.convert_to_numpy(variable) for variable in variables]
+        self.model.optimizer.finalize_variable_values(variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, trained, strict=True):
+                variable.assign(value)
+
+    def _score_epoch(self, logs: dict[str, float], bar: tqdm) -> None:
+        progress, settings = self.progress, self.settings
+        result = evaluate(
+            self.model,
+            self.data.strips["validation"],
+            len(self.data.writers),
+            settings.validation_stride,
+            settings.combine,
+            "validation",
+        )
+        entry = {"step": progress.step, **{f"train.{name}": value for name, value in logs.items()}}
+        entry |= {f"validation.{name}": result[name] for name in ("patch_top1", "line_top1", "form_top1")}
+        progress.history.append(entry)
+        for name, value in entry.items():
+            tf.summary.scalar(name.replace(".", "/"), value, step=progress.step)
+        epoch = progress.step // self.steps_per_epoch
+        bar.write(
+            f"epoch {epoch}: loss {logs['loss']:.3f}, accuracy {logs['accuracy']:.1%}; validation patches "
+            f"{result['patch_top1']:.1%}, lines {result['line_top1']:.1%}, forms {result['form_top1']:.1%}",
+            file=sys.stderr,
+        )
+        self.model.reset_metrics()
+        score = (result["line_top1"], -result["line_cross_entropy"])
+        if progress.best is None or score > tuple(progress.best):
+            progress.best, progress.best_step = score, progress.step
+            self._save(BEST)
+
+    def _save(self, name: str) -> None:
+        self.progress.metrics = [keras.ops.convert_to_numpy(v).tolist() for v in self.model.metrics_variables]
+        self.progress.total_seconds = time.monotonic() - self.began
+        if not is_chief(self.strategy):
+            return
+        state = {"run": self.identity, "progress": dataclasses.asdict(self.progress)}
+        checkpoints.save(self.model, self._workdir / name, state)
+
+    def _show_batch(self) -> None:
+        images, _ = next(
+            iter(
+                patches(
+                    self.data.strips["train"],
+                    patch_width=self.settings.patch_width,
+                    batch_size=16,
+                    seed=self.settings.seed,
+                )
+            )
+        )
+        tf.summary.image("patches", images.numpy().transpose(0, 2, 1)[..., None], step=0, max_outputs=16)
+
+    @contextlib.contextmanager
+    def _profiled(self):
+        """Records a profile for TensorBoard from the first to the last of --profile_steps that this process takes."""
+        first, last = self.settings.profile_steps or (-1, -1)
+        step = self.progress.step
+        if step == max(first, self._first_step) and step <= last:
+            self._profile.enter_context(tf.profiler.experimental.Profile(str(self._workdir / "tensorboard")))
+        yield
+        if step == last:
+            self._profile.close()
+
+
+@contextlib.contextmanager
+def _told_to_stop():
+    """An event that is set by Ctrl-C or a polite kill, so that a run stops between two steps. A second one kills."""
+    told = threading.Event()
+
+    def tell(number, frame):
+        told.set()
+        for name, handler in handlers.items():
+            signal.signal(name, handler)
+
+    if threading.current_thread() is not threading.main_thread():  # Only the main thread may handle signals.
+        yield told
+        return
+    handlers = {name: signal.signal(name, tell) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told
+    finally:
+        for name, handler in handlers.items():
+            signal.signal(name, handler)
