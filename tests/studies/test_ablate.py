@@ -13,8 +13,9 @@ from forks import PROGRAM, Fork
 from training_runs import SETTINGS
 
 import iam_writer
+from iam_writer.recognition import scanning
 from iam_writer.studies import ablate, ablation
-from iam_writer.training import experiment
+from iam_writer.training import experiment, trainer
 from iam_writer.training.data import load
 
 FLAGFILES = pathlib.Path(iam_writer.__file__).parent / "flagfiles"
@@ -52,11 +53,11 @@ def stopped_once(base):
         patch.setattr(experiment, "run", stopped_in_the_third)
         # As if they had been measured: no test measures time.
         patch.setattr(
-            training, "speeds", lambda settings, *_: (SPEED[settings.balance] for _ in itertools.count())
+            trainer, "speeds", lambda settings, *_: (SPEED[settings.balance] for _ in itertools.count())
         )
         with pytest.raises(KeyboardInterrupt):
             run(base)
-        patch.delattr(training, "speeds")  # What was measured stays as it is.
+        patch.delattr(trainer, "speeds")  # What was measured stays as it is.
         return run(base), begun
 
 
@@ -67,8 +68,8 @@ def test_what_is_done_is_not_done_again(base, stopped_once, monkeypatch):
         for name in ("base/seed1", f"{CHANGE}/seed1", "base/seed2", f"{CHANGE}/seed2")
     ]
     assert begun == [*folders[:3], *folders[2:]]
-    for name in ("run", "evaluate", "speeds"):
-        monkeypatch.delattr(training, name)
+    for module, name in ((experiment, "run"), (scanning, "evaluate"), (trainer, "speeds")):
+        monkeypatch.delattr(module, name)
     assert run(base) == results
 
 
