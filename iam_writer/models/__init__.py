@@ -1,5 +1,6 @@
 """Networks. Importing this registers the layers that checkpoints name."""
 
-from iam_writer.models.networks import MODELS, article, compact, deepwriter, half_deepwriter
+from iam_writer.models.augment import Augment
+from iam_writer.models.networks import MODELS, Ink, article, compact, deepwriter, half_deepwriter
 
-__all__ = ["MODELS", "article", "compact", "deepwriter", "half_deepwriter"]
+__all__ = ["MODELS", "Augment", "Ink", "article", "compact", "deepwriter", "half_deepwriter"]

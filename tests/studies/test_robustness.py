@@ -126,7 +126,7 @@ def test_where_to_write_is_told_before_anything_is_computed():
     assert "There is no folder nix" in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("module", ["baseline", "robustness", "results"])
+@pytest.mark.parametrize("module", ["studies.baseline", "studies.robustness", "studies.results"])
 @pytest.mark.parametrize("flag", ["--split=train", "--datset=iam_writer/top50", "--max_bad_images=2"])
 def test_a_wrong_flag_is_told_in_one_message(module, flag):
     done = run_module(module, flag)
