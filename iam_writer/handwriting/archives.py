@@ -1,4 +1,8 @@
-"""Extracts tar archives that come from anywhere: nothing is written outside the target, nothing is half-written."""
+"""Extracts tar and zip archives that come from anywhere: no file lands outside the target folder, none is half-written.
+
+Python's own `tarfile.data_filter` and `zipfile.ZipFile.extract` keep the names of files inside the folder. What this
+module adds are limits on sizes, and the check that a tar archive is read to its last byte.
+"""
 
 import gzip
 import hashlib
@@ -6,9 +10,11 @@ import os
 import pathlib
 import shutil
 import tarfile
+import typing
+import zipfile
 import zlib
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import IO
 
 from iam_writer.common import errors
 
@@ -17,18 +23,21 @@ MAX_MEMBERS = 200_000
 MAX_MEMBER_BYTES = 100 * 10**6
 MAX_BYTES = 20 * 10**9
 
+SUFFIXES = (".tgz", ".tar.gz", ".tar", ".zip")
+"""What the names of archives end with. What an archive is, its first bytes tell."""
+
 
 def extract(
     archive: pathlib.Path, extract_dir: pathlib.Path, is_wanted: Callable[[str], bool]
 ) -> pathlib.Path:
-    """Extracts the files of a tar archive whose name `is_wanted`, once, and returns their folder.
+    """Extracts the files whose name `is_wanted` from a tar or zip archive, once, and returns their folder.
 
     The folder is below `extract_dir` and named after the archive's name, size and time of change. It appears
     when it is complete: processes that extract the same archive at once do not disturb each other.
 
     Raises:
-      ArchiveError: the archive is damaged, is too large (MAX_MEMBERS, MAX_MEMBER_BYTES, MAX_BYTES), or holds
-        links, devices or names that lead outside of it. Nothing is left of it then.
+      ArchiveError: the archive is damaged, is encrypted, is too large (MAX_MEMBERS, MAX_MEMBER_BYTES, MAX_BYTES),
+        or holds links, devices or names that lead outside of it. Nothing is left of it then.
     """
     stat = archive.stat()
     identity = hashlib.sha256(repr((archive.name, stat.st_size, stat.st_mtime_ns)).encode()).hexdigest()[:16]
@@ -37,16 +46,25 @@ def extract(
         return target
     unfinished = extract_dir / f"{target.name}.unfinished-{os.getpid()}"
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a killed process that had our number
+        shutil.rmtree(unfinished, ignore_errors=True)  # A killed process may have had our number.
         unfinished.mkdir(parents=True)
-        with _open(archive) as stream:
-            _extract_tar(stream, unfinished, is_wanted)
+        with archive.open("rb") as file:
+            signature = file.read(4)
+        # The suffix is not asked: some servers unpack on the way.
+        if signature in (b"PK\3\4", b"PK\5\6"):
+            _extract_zip(archive, unfinished, is_wanted)
+        elif signature.startswith(b"\x1f\x8b"):
+            with gzip.open(archive) as unpacked:
+                _extract_tar(unpacked, unfinished, is_wanted)
+        else:
+            with archive.open("rb") as file:
+                _extract_tar(file, unfinished, is_wanted)
         _move(unfinished, target)
     except _RefusedError as error:
         raise errors.ArchiveError(f"{archive}: {error}. Nothing was extracted") from error
     except _DAMAGE as error:
         raise errors.ArchiveError(
-            f"{archive} is truncated, damaged, or no tar archive (a saved login page?): download it again. "
+            f"{archive} is truncated, damaged, or no tar or zip archive (a saved login page?): download it again. "
             f"({error})"
         ) from error
     except OSError as error:
@@ -60,13 +78,24 @@ class _RefusedError(Exception):
     """An archive's content is not what an honest archive of IAM holds."""
 
 
-_DAMAGE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, RecursionError)
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    EOFError,
+    zlib.error,
+    gzip.BadGzipFile,
+    ValueError,
+    RecursionError,
+)
+
+
+_Stream = IO[bytes] | gzip.GzipFile
 
 
 class _BoundedReads:
-    """A stream of which nobody reads much at once: tarfile would read a file name of any length."""
+    """A stream that refuses to read much at once: tarfile would read a file name of any length."""
 
-    def __init__(self, stream: BinaryIO):
+    def __init__(self, stream: _Stream):
         self._stream = stream
         self.seek = stream.seek
         self.tell = stream.tell
@@ -77,34 +106,44 @@ class _BoundedReads:
         return self._stream.read(size)
 
 
-def _extract_tar(stream: BinaryIO, folder: pathlib.Path, is_wanted: Callable[[str], bool]) -> None:
-    stream = _BoundedReads(stream)
+def _extract_tar(stream: _Stream, folder: pathlib.Path, is_wanted: Callable[[str], bool]) -> None:
+    bounded = _BoundedReads(stream)
     total = end = 0
-    with tarfile.open(fileobj=stream, mode="r:") as tar:
+    with tarfile.open(fileobj=typing.cast(IO[bytes], bounded), mode="r:") as tar:
         for count, member in enumerate(tar, 1):
             total += member.size
-            _check_member(member, count, total)
-            name = pathlib.PurePosixPath(member.name)
-            if member.isfile() and is_wanted(name.name):
-                data = tar.extractfile(member).read()
-                path = folder / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("xb") as file:
-                    file.write(data)
+            _check_size(member.name, member.size, count, total)
+            # Of links the filter refuses only those that lead outside. No archive of IAM's has any.
+            if not (member.isfile() or member.isdir()) or member.issparse():
+                raise _RefusedError(f"{member.name!r} is a link, a device or another odd thing")
+            try:
+                tarfile.data_filter(member, str(folder))
+                if member.isfile() and is_wanted(pathlib.PurePosixPath(member.name).name):
+                    tar.extract(member, folder, set_attrs=False, filter="data")
+            except tarfile.FilterError as error:
+                raise _RefusedError(f"{member.name!r} leads outside of the archive's folder") from error
             blocks = -(-member.size // tarfile.BLOCKSIZE) if member.isfile() else 0
             end = member.offset_data + blocks * tarfile.BLOCKSIZE
-    _check_end(stream, end)
+    _check_end(bounded, end)
 
 
-def _check_member(member: tarfile.TarInfo, count: int, total: int) -> None:
-    name = member.name
-    parts = pathlib.PurePosixPath(name)
-    # A backslash or a colon would be harmless here, but not on Windows.
-    if parts.is_absolute() or ".." in parts.parts or any(letter in name for letter in "\\:\0"):
-        raise _RefusedError(f"{name!r} leads outside of the archive's folder")
-    if not (member.isfile() or member.isdir()) or member.issparse():
-        raise _RefusedError(f"{name!r} is a link, a device or another odd thing")
-    if not 0 <= member.size <= MAX_MEMBER_BYTES:
+def _extract_zip(archive: pathlib.Path, folder: pathlib.Path, is_wanted: Callable[[str], bool]) -> None:
+    """A checksum in the archive guards each of its files; `ZipFile.extract` compares it."""
+    total = 0
+    with zipfile.ZipFile(archive) as file:
+        for count, member in enumerate(file.infolist(), 1):
+            total += member.file_size
+            _check_size(member.filename, member.file_size, count, total)
+            if member.is_dir() or not is_wanted(pathlib.PurePosixPath(member.filename).name):
+                continue
+            try:
+                file.extract(member, folder)
+            except RuntimeError as error:  # It is encrypted, or compressed by a method that Python lacks.
+                raise _RefusedError(f"{error}: unpack it by hand, and put the files in its place") from error
+
+
+def _check_size(name: str, size: int, count: int, total: int) -> None:
+    if not 0 <= size <= MAX_MEMBER_BYTES:
         raise _RefusedError(f"{name!r} is larger than {MAX_MEMBER_BYTES:,} bytes")
     if count > MAX_MEMBERS:
         raise _RefusedError(f"it holds more than {MAX_MEMBERS:,} files, {name!r} is the first beyond")
@@ -113,7 +152,7 @@ def _check_member(member: tarfile.TarInfo, count: int, total: int) -> None:
 
 
 def _check_end(stream: _BoundedReads, end: int) -> None:
-    """Refuses what tarfile takes for an end too: a broken header, no more data.
+    """Refuses what tarfile takes for the end of an archive too: a broken header, or no more data.
 
     Reading on to the last byte makes gzip compare its checksum.
     """
@@ -123,15 +162,9 @@ def _check_end(stream: _BoundedReads, end: int) -> None:
         raise tarfile.ReadError("no end mark")
 
 
-def _open(archive: pathlib.Path) -> BinaryIO:
-    with archive.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"  # whatever the suffix says: some servers unpack on the way
-    return gzip.open(archive) if compressed else archive.open("rb")
-
-
 def _move(unfinished: pathlib.Path, target: pathlib.Path) -> None:
     try:
         unfinished.rename(target)
     except OSError:
-        if not target.is_dir():  # otherwise another process was faster, and its copy is as good
+        if not target.is_dir():  # Otherwise another process was faster, and its copy is as good.
             raise

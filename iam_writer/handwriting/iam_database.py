@@ -24,7 +24,7 @@ from iam_writer.handwriting import archives, images
 from iam_writer.handwriting.line import Census, Line
 
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-_ARCHIVE_SUFFIXES = (".tgz", ".tar.gz", ".tar")
+
 _DEPTH = 6  # folders below manual_dir that are searched; iam/data/sentences/a01/a01-000u/ needs five
 
 # Rows of the index files; the sources are the files' own headers. The text may hold blanks.
@@ -88,9 +88,9 @@ class IamDatabase:
 
     def __init__(
         self,
-        manual_dir: str | os.PathLike | None,
+        manual_dir: str | os.PathLike[str] | None,
         unit: str = "sentences",
-        extract_dir: str | os.PathLike | None = None,
+        extract_dir: str | os.PathLike[str] | None = None,
     ):
         if unit not in _ID:
             raise ValueError(f"unit is {unit!r}, not one of {', '.join(_ID)}")
@@ -120,7 +120,7 @@ def read_forms(path: pathlib.Path) -> dict[str, Form]:
     Raises:
       IndexFileError: a row is malformed, or gives a form to a second writer.
     """
-    forms = {}
+    forms: dict[str, Form] = {}
     for place, row in _rows(path, _FORMS_ROW):
         form = Form(row["writer"], int(row["lines"]))
         other = forms.setdefault(row["form"], form)
@@ -153,16 +153,18 @@ def physical_rows(pieces: Iterable[Piece]) -> dict[str, str]:
     before it, and does so if it starts to the right of that piece's middle. On the whole of IAM this finds
     exactly the 13,353 lines of lines.txt. (Heights are of no use: steep lines overlap their neighbours.)
     """
-    rows = {}
-    before = None
+    rows: dict[str, str] = {}
+    before: Piece | None = None
     for piece in pieces:
-        goes_on = (
+        if (
             before is not None
             and before.form == piece.form
             and piece.id.endswith("-00")
             and piece.x > before.x + before.width / 2
-        )
-        rows[piece.id] = rows[before.id] if goes_on else piece.id
+        ):
+            rows[piece.id] = rows[before.id]
+        else:
+            rows[piece.id] = piece.id
         before = piece
     return rows
 
@@ -177,7 +179,7 @@ class _Source:
     """
 
     def __init__(
-        self, manual_dir: str | os.PathLike | None, unit: str, extract_dir: str | os.PathLike | None
+        self, manual_dir: str | os.PathLike[str] | None, unit: str, extract_dir: str | os.PathLike[str] | None
     ):
         if not manual_dir:
             raise errors.MissingDataError(
@@ -191,10 +193,10 @@ class _Source:
                 f"There is no folder {self._folder} to find IAM in.\n{_how_to_get(unit)}"
             )
         self._entries = list(_walk(self._folder, _DEPTH, self._extract_dir))
-        self.forms_file = self._index_file("forms.txt", "forms_for_parsing.txt")
+        forms_file = self._index_file("forms.txt", "forms_for_parsing.txt")
         self.pieces_file = self._index_file(f"{unit}.txt")
         self.images = self._find_images()
-        self._check_complete()
+        self.forms_file = self._complete(forms_file)
 
     def _index_file(self, *names: str) -> pathlib.Path | None:
         found = _first(self._entries, names)
@@ -207,14 +209,16 @@ class _Source:
         return self._extract("ascii")
 
     def _extract(self, stem: str) -> pathlib.Path | None:
-        archive = _first(self._entries, [stem + suffix for suffix in _ARCHIVE_SUFFIXES])
+        archive = _first(self._entries, [stem + suffix for suffix in archives.SUFFIXES])
         if archive and not self._extract_dir:
             raise errors.MissingDataError(
                 f"{archive} has to be extracted: pass extract_dir, a folder for that"
             )
-        return archive and archives.extract(archive, self._extract_dir, _is_wanted)
+        if not archive or not self._extract_dir:
+            return None
+        return archives.extract(archive, self._extract_dir, _is_wanted)
 
-    def _find_images(self) -> dict[str, os.DirEntry]:
+    def _find_images(self) -> dict[str, os.DirEntry[str]]:
         found = self._images_in(self._entries)
         below = len(str(self._folder))
         tree = [(id, file) for id, file in found if self._unit in file.path[below:].split(os.sep)]
@@ -223,7 +227,7 @@ class _Source:
         extracted = self._extract(self._unit)
         return _unique(self._images_in(_walk(extracted, _DEPTH)) if extracted else found)
 
-    def _images_in(self, entries: Iterable[os.DirEntry]) -> list[tuple[str, os.DirEntry]]:
+    def _images_in(self, entries: Iterable[os.DirEntry[str]]) -> list[tuple[str, os.DirEntry[str]]]:
         stems = ((os.path.splitext(entry.name), entry) for entry in entries)
         id = _ID[self._unit]
         return [
@@ -232,23 +236,25 @@ class _Source:
             if suffix.lower() in _IMAGE_SUFFIXES and id.fullmatch(stem)
         ]
 
-    def _check_complete(self) -> None:
+    def _complete(self, forms_file: pathlib.Path | None) -> pathlib.Path:
+        """`forms_file`, if that and images are there; otherwise says what is missing."""
+        if forms_file and self.images:
+            return forms_file
         missing = []
-        if not self.forms_file:
+        if not forms_file:
             missing.append("forms.txt (or forms_for_parsing.txt, or ascii.tgz, which holds it)")
         if not self.images:
             example = "a01-000u-s00-00.png" if self._unit == "sentences" else "a01-000u-00.png"
             missing.append(
                 f"images named like {example} (in {self._unit}.tgz, in a folder {self._unit}, or loose)"
             )
-        if missing:
-            names = sorted(entry.name for entry in os.scandir(self._folder))
-            found = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-            raise errors.MissingDataError(
-                f"IAM is not complete in {self._folder}.\n"
-                f"  not found there or below: {'; '.join(missing)}\n"
-                f"  found there: {found or 'nothing'}\n{_how_to_get(self._unit)}"
-            )
+        names = sorted(entry.name for entry in os.scandir(self._folder))
+        found = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+        raise errors.MissingDataError(
+            f"IAM is not complete in {self._folder}.\n"
+            f"  not found there or below: {'; '.join(missing)}\n"
+            f"  found there: {found or 'nothing'}\n{_how_to_get(self._unit)}"
+        )
 
 
 def _is_wanted(name: str) -> bool:
@@ -263,11 +269,13 @@ def _how_to_get(unit: str) -> str:
     )
 
 
-def _absolute(folder: str | os.PathLike) -> pathlib.Path:
+def _absolute(folder: str | os.PathLike[str]) -> pathlib.Path:
     return pathlib.Path(os.path.abspath(pathlib.Path(folder).expanduser()))
 
 
-def _walk(folder: str | os.PathLike, depth: int, skip: pathlib.Path | None = None) -> Iterator[os.DirEntry]:
+def _walk(
+    folder: str | os.PathLike[str], depth: int, skip: pathlib.Path | None = None
+) -> Iterator[os.DirEntry[str]]:
     """The files in a folder, then those up to `depth` folders below, by name. Hidden names are left out."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: (entry.is_dir(), entry.name))
@@ -282,7 +290,7 @@ def _walk(folder: str | os.PathLike, depth: int, skip: pathlib.Path | None = Non
             yield from _walk(entry.path, depth - 1, skip)
 
 
-def _first(entries: Iterable[os.DirEntry], names: Sequence[str]) -> pathlib.Path | None:
+def _first(entries: Iterable[os.DirEntry[str]], names: Sequence[str]) -> pathlib.Path | None:
     """The file with the first of the names that there is; of several, the one the fewest folders below."""
     found = [entry for entry in entries if entry.name in names]
     best = min(
@@ -291,8 +299,8 @@ def _first(entries: Iterable[os.DirEntry], names: Sequence[str]) -> pathlib.Path
     return pathlib.Path(best.path) if best else None
 
 
-def _unique(found: Sequence[tuple[str, os.DirEntry]]) -> dict[str, os.DirEntry]:
-    files = {}
+def _unique(found: Sequence[tuple[str, os.DirEntry[str]]]) -> dict[str, os.DirEntry[str]]:
+    files: dict[str, os.DirEntry[str]] = {}
     for id, entry in sorted(found, key=lambda item: item[0]):
         other = files.setdefault(id, entry)
         if other is not entry:
@@ -300,7 +308,7 @@ def _unique(found: Sequence[tuple[str, os.DirEntry]]) -> dict[str, os.DirEntry]:
     return files
 
 
-def _rows(path: pathlib.Path, pattern: re.Pattern) -> Iterator[tuple[str, re.Match]]:
+def _rows(path: pathlib.Path, pattern: re.Pattern[str]) -> Iterator[tuple[str, re.Match[str]]]:
     """Each row that is no comment, and its place to tell in an error."""
     text = path.read_text("utf-8-sig", errors="replace")
     for number, row in enumerate(text.split("\n"), 1):
@@ -314,13 +322,13 @@ def _rows(path: pathlib.Path, pattern: re.Pattern) -> Iterator[tuple[str, re.Mat
 
 
 def _lines(
-    files: Mapping[str, os.DirEntry],
+    files: Mapping[str, os.DirEntry[str]],
     forms_name: str,
     forms: Mapping[str, Form],
     pieces: Mapping[str, Piece] | None,
     unit: str,
 ) -> list[Line]:
-    form_of = {id: _ID[unit].fullmatch(id)["form"] for id in files}
+    form_of = {id: match["form"] for id in files if (match := _ID[unit].fullmatch(id))}
     _check_known([id for id in files if form_of[id] not in forms], f"of forms that are not in {forms_name}")
     if pieces is not None:
         _check_known([id for id in files if id not in pieces], f"not in {unit}.txt")
@@ -354,7 +362,7 @@ def _expected(
     return Census(per_form.total(), len({forms[form].writer for form in per_form}), len(per_form))
 
 
-def _fingerprint(files: Mapping[str, os.DirEntry], index_files: Iterable[pathlib.Path | None]) -> str:
+def _fingerprint(files: Mapping[str, os.DirEntry[str]], index_files: Iterable[pathlib.Path | None]) -> str:
     digest = hashlib.sha256(repr([(id, entry.stat().st_size) for id, entry in files.items()]).encode())
     for path in index_files:
         digest.update(hashlib.sha256(path.read_bytes() if path else b"").digest())
