@@ -124,7 +124,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             description="Your own scans: manual_dir/<writer>/<page>.png or <page>-<line>.png.",
         ),
     ]
-    DEFAULT_CONFIG_NAME = "synthetic"
+    DEFAULT_BUILDER_CONFIG_NAME = "synthetic"  # The only one that needs no files.
     builder_config: WriterConfig
 
     def __init__(self, *, max_bad_images: float = 0.01, **kwargs: Any):
@@ -198,6 +198,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
         if not self.info.initialized:  # Another program has prepared it while this one waited.
             self.info.read_from_directory(self.data_path)
+
+    def _log_download_bytes(self) -> None:
+        """In place of TFDS's "Downloading … Unknown size": nothing is downloaded."""
+        log.info("Building the dataset %s in %s.", self.info.full_name, self.data_path)
+
+    def _log_download_done(self) -> None:
+        log.info("The dataset is built.")
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         config = self.builder_config

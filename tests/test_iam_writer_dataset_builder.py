@@ -154,6 +154,18 @@ def test_it_says_what_was_found_and_expected(tmp_path, small_iam, caplog):
     )
 
 
+def test_nothing_is_said_of_a_download(tmp_path, small_iam, caplog, capfd):
+    with caplog.at_level("INFO"):
+        builder = prepare("top50", data_dir=tmp_path / "tfds", manual_dir=small_iam)
+    said = caplog.text + "".join(capfd.readouterr())
+    assert f"Building the dataset iam_writer/top50/1.0.0 in {builder.data_path}." in said
+    assert "ownload" not in said and "Unknown size" not in said
+
+
+def test_the_default_config_is_the_one_that_needs_no_files(tmp_path):
+    assert tfds.builder("iam_writer", data_dir=tmp_path).builder_config.name == "synthetic"
+
+
 def test_a_dataset_is_used_again_and_built_anew_when_its_files_change(tmp_path, small_iam):
     image = small_iam / "sentences/a02/a02-001/a02-001-s00-02.png"
 
