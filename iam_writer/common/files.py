@@ -4,7 +4,7 @@ import os
 import pathlib
 
 
-def write_beside(path: str | os.PathLike, data: bytes | str) -> None:
+def write_beside(path: str | os.PathLike[str], data: bytes | str) -> None:
     """Writes a file beside its place, then renames it.
 
     Raises:

@@ -51,7 +51,9 @@ class HandwritingFolder:
         name is not UTF-8, or no name for a writer.
     """
 
-    def __init__(self, folder: str | os.PathLike | None, cache_dir: str | os.PathLike | None = None):
+    def __init__(
+        self, folder: str | os.PathLike[str] | None, cache_dir: str | os.PathLike[str] | None = None
+    ):
         self.ignored: list[str] = []
         self.warnings: list[str] = []
         if not folder:
@@ -86,7 +88,7 @@ class HandwritingFolder:
         path, number = self._files[line.id]
         return cut_pages.read(self._archives[path], number) if number else images.read_gray_png(path)
 
-    def _add_writer(self, writer: os.DirEntry, scans: dict[str, str]) -> None:
+    def _add_writer(self, writer: os.DirEntry[str], scans: dict[str, str]) -> None:
         if writer.name.strip().splitlines() != [writer.name]:  # TFDS keeps a name a line, stripped.
             raise errors.IndexFileError(
                 f"{writer.path!r} begins or ends with a blank, or has a line break in its name: rename it"
@@ -106,7 +108,7 @@ class HandwritingFolder:
         sizes = {id: images.size(path) for id, path in scans.items()}
         high = [scans[id] for id, (_, height) in sizes.items() if height >= MIN_PAGE_HEIGHT]
         cut = cut_pages.cut(high, cache)
-        lengths = collections.Counter({id.split("/")[0]: 0.0 for id in scans})
+        lengths = {id.split("/")[0]: 0.0 for id in scans}
         for ids in self._of_one_name(scans, cut):
             are_pages = _are_pages([cut.get(scans[id]) for id in ids])
             for id in ids:
@@ -150,7 +152,7 @@ class HandwritingFolder:
             )
         self.lines.append(line)
 
-    def _check(self, lengths: collections.Counter) -> None:
+    def _check(self, lengths: dict[str, float]) -> None:
         """Says of whom there is little writing, given the lengths of their lines in line heights."""
         for writer in sorted(lengths.keys() - {line.writer for line in self.lines}):
             why = ", ".join(name for name in self.ignored if name.startswith(f"{writer}/"))
@@ -183,11 +185,11 @@ def _relative(path: str) -> str:
 def _fingerprint(scans: dict[str, str], cut: bool) -> str:
     stats = ((id, os.stat(path)) for id, path in sorted(scans.items()))
     rows = [(id, stat.st_size, stat.st_mtime_ns) for id, stat in stats]
-    rows += [pages.VERSION] * cut
-    return hashlib.sha256(repr(rows).encode()).hexdigest()
+    # The version of what cuts pages matters only where pages were cut.
+    return hashlib.sha256(repr([*rows, *[pages.VERSION] * cut]).encode()).hexdigest()
 
 
-def _entries(folder: str | os.PathLike) -> list[os.DirEntry]:
+def _entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
     """What is in the folder, hidden things left out, sorted by name."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)

@@ -11,7 +11,7 @@ import pathlib
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from iam_writer.common import errors
 
@@ -51,7 +51,7 @@ def gray_png(data: bytes, name: str) -> bytes:
         return out.getvalue()
 
 
-def read_gray_png(path: str | os.PathLike) -> bytes:
+def read_gray_png(path: str | os.PathLike[str]) -> bytes:
     """`gray_png` of a file, which errors call by its path.
 
     Raises:
@@ -60,7 +60,7 @@ def read_gray_png(path: str | os.PathLike) -> bytes:
     return gray_png(_content(path), str(path))
 
 
-def read_page(path: str | os.PathLike, side: int) -> np.ndarray:
+def read_page(path: str | os.PathLike[str], side: int) -> np.ndarray:
     """The pixels of a scan as `gray_png` has them. One of more than MAX_PIXELS is scaled down, but not below `side`.
 
     Returns:
@@ -78,7 +78,7 @@ def read_page(path: str | os.PathLike, side: int) -> np.ndarray:
         return np.asarray(_to_gray(image))
 
 
-def _content(path: str | os.PathLike) -> bytes:
+def _content(path: str | os.PathLike[str]) -> bytes:
     try:
         return pathlib.Path(path).read_bytes()
     except OSError as error:
@@ -93,7 +93,7 @@ def _told(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
         return
     except Image.DecompressionBombError:
         why = f"is larger than {max_pixels:,} pixels"
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         why = _why_unidentified(data)
     except _UnsupportedPixelsError as error:
         why = f"has pixels {error}"
@@ -102,7 +102,7 @@ def _told(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
     raise errors.BadImageError(f"{name} {why}")
 
 
-def size(path: str | os.PathLike) -> tuple[int, int]:
+def size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Width and height of an image file, told by its head alone; 0 and 0 if that cannot be read."""
     try:
         with Image.open(path, formats=_FORMATS) as image:
@@ -111,11 +111,11 @@ def size(path: str | os.PathLike) -> tuple[int, int]:
         return 0, 0
 
 
-def several_pages(path: str | os.PathLike) -> list[str]:
+def several_pages(path: str | os.PathLike[str]) -> list[str]:
     """A sentence on what is left out of a TIFF file of several pages, of which the first is taken; none of others."""
     try:
         with Image.open(path, formats=["TIFF"]) as image:
-            number = image.n_frames
+            number = getattr(image, "n_frames", 1)
     except Exception:  # As above.
         return []
     why = f"only the first of its {number} pages is looked at: save each as a file of its own"
@@ -133,7 +133,7 @@ def _decode(data: bytes, max_pixels: int, side: int | None = None) -> Image.Imag
     # Of a PNG this checks all checksums and the end mark, which decoding does not. It closes the image.
     image.verify()
     image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    if image.width * image.height > MAX_PIXELS:
+    if side and image.width * image.height > MAX_PIXELS:
         image.draft("L", (side, side))  # A JPEG file can be decoded at an eighth of its size.
     image.load()
     return image

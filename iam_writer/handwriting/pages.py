@@ -81,7 +81,7 @@ class Page:
     warnings: list[str]
 
 
-def read(path: str | os.PathLike) -> Page:
+def read(path: str | os.PathLike[str]) -> Page:
     """The text lines of an image file.
 
     Raises:
@@ -99,7 +99,7 @@ def read(path: str | os.PathLike) -> Page:
         raise
 
 
-def _begins_with(path: str | os.PathLike, signature: bytes) -> bool:
+def _begins_with(path: str | os.PathLike[str], signature: bytes) -> bool:
     try:
         with open(path, "rb") as file:
             return file.read(len(signature)) == signature
@@ -264,11 +264,11 @@ def _without_horizontal_rulings(ink: np.ndarray) -> np.ndarray:
     # Noise makes gaps. Then what is a long run of ink, and of these, what goes on over a third of the page.
     closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
     long = _erode_row(closed, run)
-    rows = long.any(axis=1, keepdims=True).astype(np.uint8)
-    if not rows.any():
+    in_row = np.asarray(long.any(axis=1, keepdims=True), np.uint8)
+    if not in_row.any():
         return ink
     # Of the page only these rows are looked at, and two of paper around them, so that they join as they do on the page.
-    rows = np.nonzero(cv2.dilate(rows, np.ones((5, 1), np.uint8)))[0]
+    rows = np.nonzero(cv2.dilate(in_row, np.ones((5, 1), np.uint8)))[0]
     runs = _dilate_row(long[rows], run)
     thick = max(3, width // 250)
     joined = _erode_row(_dilate_row(cv2.dilate(runs, np.ones((3, 1), np.uint8)), 2 * run + 1), 2 * run + 1)
@@ -283,7 +283,8 @@ def _without_horizontal_rulings(ink: np.ndarray) -> np.ndarray:
     rest = ink & (1 - ruling)
     # A stroke that crosses has ink above and below.
     bridged = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((2 * thick + 1, 1), np.uint8))
-    return rest | (bridged & ink)
+    kept: np.ndarray = rest | (bridged & ink)
+    return kept
 
 
 def _dilate_row(ink: np.ndarray, length: int) -> np.ndarray:
@@ -292,7 +293,8 @@ def _dilate_row(ink: np.ndarray, length: int) -> np.ndarray:
 
 
 def _erode_row(ink: np.ndarray, length: int) -> np.ndarray:
-    return (_row_sums(ink, length) == length).astype(np.uint8)
+    eroded: np.ndarray = (_row_sums(ink, length) == length).astype(np.uint8)
+    return eroded
 
 
 def _row_sums(ink: np.ndarray, length: int) -> np.ndarray:

@@ -101,7 +101,7 @@ def _split(
     by_writer = collections.defaultdict(list)
     for line in sorted(lines, key=lambda line: line.id):
         by_writer[line.writer].append(line)
-    splits = {name: [] for name in NAMES}
+    splits: dict[str, list[Line]] = {name: [] for name in NAMES}
     for writer_lines in by_writer.values():
         unit = unit_of(writer_lines)
         split_of = _assign(unit(line) for line in writer_lines)

@@ -193,8 +193,8 @@ class SyntheticHandwriting:
         seed: int = 0,
         script: str = "latin",
         test_script: str | None = None,
-        fonts_dir: str | os.PathLike | None = None,
-        text_file: str | os.PathLike | None = None,
+        fonts_dir: str | os.PathLike[str] | None = None,
+        text_file: str | os.PathLike[str] | None = None,
     ):
         if num_writers < 2:
             raise errors.TooFewWritersError(
@@ -216,7 +216,7 @@ class SyntheticHandwriting:
         digest = hashlib.sha256(
             json.dumps([VERSION, num_writers, forms_per_writer, lines_per_form, seed]).encode()
         )
-        if fonts_dir is not None:
+        if fonts_dir is not None and text_file is not None:
             self._fonts, self._sentences = _fonts(fonts_dir), _sentences(text_file)
             for path in [*self._fonts, pathlib.Path(text_file)]:
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -264,7 +264,8 @@ class SyntheticHandwriting:
         random = np.random.default_rng([_LINE, self._seed, *self._place[id], 0])
         if self._sentences:
             return _shortened(self._sentences[random.integers(len(self._sentences))])
-        script, words, (least, most) = SCRIPTS[self._script[id]], [], LINE_CHARACTERS
+        script, (least, most) = SCRIPTS[self._script[id]], LINE_CHARACTERS
+        words: list[str] = []
         while len(" ".join(words)) < least:
             word = (
                 str(random.integers(1, 2000))
@@ -361,7 +362,7 @@ def draw_with_font(
     font = _font(style.font)
     left, top, right, bottom = font.getbbox(text, stroke_width=style.weight)
     margin = 60  # Enough for slant and distortion; what is left of it is cropped.
-    picture = Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), 0)
+    picture = Image.new("L", (int(right - left) + 2 * margin, int(bottom - top) + 2 * margin), 0)
     ImageDraw.Draw(picture).text(
         (margin - left, margin - top), text, font=font, fill=255, stroke_width=style.weight
     )
@@ -383,7 +384,9 @@ def draw_with_font(
 def _bend(points: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     """Moves points `[n, 2]` by a quadratic function of where they are, with coefficients `[6, 2]`."""
     x, y = points[:, 0] / 10, points[:, 1] / 10
-    return points + np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=1) @ coefficients
+    terms: np.ndarray = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=1)
+    moved: np.ndarray = points + terms @ coefficients
+    return moved
 
 
 def _smooth(points: np.ndarray, steps: int = 3) -> np.ndarray:
@@ -436,7 +439,8 @@ def _sample(pixels: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     right, below = x - column, y - row
     top = padded[row, column] * (1 - right) + padded[row, column + 1] * right
     bottom = padded[row + 1, column] * (1 - right) + padded[row + 1, column + 1] * right
-    return top * (1 - below) + bottom * below
+    mixed: np.ndarray = top * (1 - below) + bottom * below
+    return mixed
 
 
 def _cropped(pixels: np.ndarray, margin: int = 8) -> Image.Image:
@@ -466,7 +470,7 @@ def _font(path: str) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, 72)
 
 
-def _fonts(folder: str | os.PathLike) -> list[pathlib.Path]:
+def _fonts(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
     folder = pathlib.Path(folder)
     fonts = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".ttf", ".otf"))
     if not fonts:
@@ -476,7 +480,7 @@ def _fonts(folder: str | os.PathLike) -> list[pathlib.Path]:
     return fonts
 
 
-def _sentences(path: str | os.PathLike) -> list[str]:
+def _sentences(path: str | os.PathLike[str]) -> list[str]:
     try:
         text = pathlib.Path(path).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -501,7 +505,7 @@ def _check_coverage(path: pathlib.Path, sentences: list[str]) -> None:
     except OSError as error:
         raise errors.MissingDataError(f"{path} is not a font that can be read: {error}") from error
 
-    def shape(character: str) -> tuple:
+    def shape(character: str) -> tuple[tuple[int, int], bytes]:
         mask = font.getmask(character)
         return mask.size, bytes(mask)
 

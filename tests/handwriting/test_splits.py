@@ -125,8 +125,12 @@ def test_with_two_forms():
     assert [line.id for line in chosen] == [line.id for line in lines_of({"b": 3, "c": 2})]
 
 
-def test_check_passes_good_splits():
-    splits.check(splits.split_by_form(lines_of({"a": 3, "b": 2})))
+@pytest.mark.parametrize("name", splits.NAMES)
+def test_check_passes_a_split_unless_a_part_of_it_is_empty(name):
+    divided = splits.split_by_form(lines_of({"a": 3, "b": 2}))
+    splits.check(divided)
+    with pytest.raises(EmptySplitError, match=f"No image for {name}:"):
+        splits.check(divided | {name: []})
 
 
 @pytest.mark.parametrize(
