@@ -122,10 +122,11 @@ def our_modes() -> dict[str, Peer]:
         )
 
     def starts(corpus, batch_size, threads):
+        from pipelines.patch_order import Sampling
         from pipelines.patches import start_columns
 
-        dataset = start_columns(corpus.strips, patch_width=corpus.width, batch_size=batch_size, seed=0)
-        return dataset.prefetch(2)
+        sampling = Sampling(patch_width=corpus.width, batch_size=batch_size, seed=0)
+        return start_columns(corpus.strips, sampling).prefetch(2)
 
     modes = (
         mode("ours", "ours", patches),
@@ -278,7 +279,7 @@ def train(corpus: Corpus, network: str, batch_size: int, rounds: int, seconds: f
     import keras
     import tensorflow as tf
 
-    from pipelines.patches import ahead, iterate, patches
+    from pipelines.patches import iterate, patches
 
     module, _, function = network.partition(":")
     classes = int(corpus.strips.labels.max()) + 1
@@ -288,7 +289,7 @@ def train(corpus: Corpus, network: str, batch_size: int, rounds: int, seconds: f
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
     )
-    batches = ahead(iterate(patches(corpus.strips, patch_width=corpus.width, batch_size=batch_size, seed=0)))
+    batches = iterate(patches(corpus.strips, patch_width=corpus.width, batch_size=batch_size, seed=0))
     repeated = next(batches)
     waits: list[float] = []
 

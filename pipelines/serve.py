@@ -3,32 +3,45 @@ r"""Serves patches to other machines: a dispatcher, or a worker, of TensorFlow's
   python -m pipelines.serve --role=dispatcher --port=5050
   python -m pipelines.serve --role=worker --dispatcher=first-machine:5050
 
-Workers may come and go. Who trains reads from them with --data_service=grpc://first-machine:5050, and finds the strips at
-the same path as the workers do. Ctrl-C ends either.
+Workers may start and stop at any time. A training reads from them by --data_service=grpc://first-machine:5050. The
+strips must lie at the same path on all machines. Ctrl-C ends a dispatcher or a worker.
 """
 
 import socket
+from typing import Any
 
 from absl import app, flags
 
-flags.DEFINE_enum("role", None, ["dispatcher", "worker"], "What this process is.", required=True)
-flags.DEFINE_integer("port", 0, "Where it listens; 0: any port that is free.", 0, 65535)
-flags.DEFINE_string("dispatcher", None, "worker: the dispatcher's host:port.")
-flags.DEFINE_string("host", None, "worker: the name under which others reach this machine. Default: its own.")
+flags.DEFINE_enum(
+    "role",
+    None,
+    ["dispatcher", "worker"],
+    "Whether this process is the dispatcher or a worker.",
+    required=True,
+)
+flags.DEFINE_integer("port", 0, "Port to listen on; 0: any free port.", 0, 65535)
+flags.DEFINE_string("dispatcher", None, "Of a worker: host:port of the dispatcher.")
+flags.DEFINE_string(
+    "host", None, "Of a worker: the name by which others reach this machine. Default: its host name."
+)
 
 SILENT_MILLISECONDS = 10_000
-"""A worker that has not been heard of for so long is no longer waited for."""
+"""The dispatcher gives up a worker that has been silent for so long."""
 
 
-@flags.multi_flags_validator(["role", "dispatcher"], "--role=worker needs --dispatcher=host:port.")
-def _knows_its_dispatcher(values):
+def _knows_its_dispatcher(values: dict[str, Any]) -> bool:
     return values["role"] != "worker" or values["dispatcher"] is not None
+
+
+flags.register_multi_flags_validator(  # type: ignore[no-untyped-call]
+    ["role", "dispatcher"], _knows_its_dispatcher, "--role=worker needs --dispatcher=host:port."
+)
 
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
-    from tensorflow.data.experimental import service  # Takes seconds to load; a wrong flag is told before.
+    from tensorflow.data.experimental import service  # Loading it takes seconds, so flags are checked first.
 
     values = flags.FLAGS
     if values.role == "dispatcher":
@@ -36,7 +49,7 @@ def main(argv: list[str]) -> None:
         server = service.DispatchServer(config)
         where = server.target
     else:
-        # A worker must tell its address before it listens there.
+        # A worker must give its address to the dispatcher before it listens there.
         port = values.port or _free_port()
         where = f"{values.host or socket.gethostname()}:{port}"
         server = service.WorkerServer(
@@ -51,7 +64,7 @@ def main(argv: list[str]) -> None:
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -1,32 +1,34 @@
-"""Black on white: what a line looks like whoever scanned it. No TensorFlow.
+"""Black on white: an image of a line that hardly depends on the scanner. Does not use TensorFlow.
 
-Scanners differ in the gray of paper and ink, in noise and in sharpness; a network that has only seen the scans of one
-takes those of another for other hands. Of all that only the outlines of ink are kept.
+Scanners differ in the gray of paper and ink, in noise and in sharpness. A network that has seen the scans of one scanner
+only takes a scan of another for another person's hand. Only the outlines of the ink are kept of all that.
 """
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 BLACK, WHITE = 0, 255
 
 LEAST_CONTRAST = 32
-"""Grays between ink and paper. Where there are fewer, it is all paper."""
+"""Grays between ink and paper. If there are fewer, the whole image is taken to be paper."""
 
 DARKEST = 0.01
-"""Share of the ink that says how dark it is. Blurred strokes are black only along their middle, and seem thicker the more
-of their edges counts as what they are made of: of blurred lines, 0.01 leaves as much ink as there was before."""
+"""This share of the ink, the darkest, says how dark the ink is. A blurred stroke is black along its middle only. A larger
+share would count more of its edges as ink, so that strokes become thicker. With 0.01 a blurred line keeps as much ink as
+it had before."""
 
 SMALL_SHARE = 0.05
-"""Less than this of an image is not its paper."""
+"""A gray that covers less than this share of an image is not its paper."""
 
 
-def two_tones(gray: np.ndarray) -> np.ndarray:
+def two_tones(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Divides an image halfway between the gray of its ink and that of its paper.
 
-    Otsu's threshold tells ink from paper. The ink's gray is then that of its darkest part, and the paper's the most
-    frequent one; white counts as paper only where there is no other, since IAM's own files are white around the words
-    that were cut out. An image of two tones stays as it is.
+    Otsu's threshold separates ink from paper. The gray of the ink is that of its darkest part, and the gray of the paper
+    is the most frequent one. White counts as paper only if there is no other gray, since IAM's own files are white
+    around the words that were cut out. An image of two tones stays as it is.
 
     Args:
       gray: uint8 `[height, width]`, dark on light.
@@ -34,7 +36,7 @@ def two_tones(gray: np.ndarray) -> np.ndarray:
     Returns:
       uint8 `[height, width]` of BLACK and WHITE.
     """
-    picture = Image.fromarray(gray)  # Pillow counts and maps bytes several times faster than numpy.
+    picture = Image.fromarray(gray)  # Pillow counts and maps bytes several times faster than NumPy.
     counts = np.array(picture.histogram())
     threshold = int(cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0])
     dark, light = counts[: threshold + 1], counts[threshold + 1 :]

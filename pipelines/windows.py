@@ -2,12 +2,16 @@
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from pipelines.patches import gather_columns, options
+from pipelines.gather import gather_columns
+from pipelines.patches import options
 from pipelines.strips import Strips
 
 
-def window_starts(strips: Strips, *, window_width: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+def window_starts(
+    strips: Strips, *, window_width: int, stride: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where the windows start, and in which image.
 
     Args:
@@ -27,12 +31,19 @@ def window_starts(strips: Strips, *, window_width: int, stride: int) -> tuple[np
 
 def windows(
     strips: Strips, *, window_width: int, batch_size: int, stride: int = 1, num_parallel_calls: int = 2
-) -> tuple[tf.data.Dataset, np.ndarray]:
-    """Every window, in order, in batches of one shape, so that a compiled model is compiled once.
+) -> tuple[tf.data.Dataset, NDArray[np.int64]]:
+    """Every window, in order. All batches have one shape, so that a model is compiled only once.
+
+    Args:
+      strips: the images.
+      window_width: columns of a window.
+      batch_size: windows.
+      stride: columns from one window to the next.
+      num_parallel_calls: batches gathered at once.
 
     Returns:
-      Dataset of uint8 `[batch_size, window_width, height]`, x first; the last batch is filled up by repeating its
-      last window. And the windows' image numbers, int64 `[windows]`: cut the scores off at its length.
+      Dataset of uint8 `[batch_size, window_width, height]`, x first. Its last window is repeated to fill the last
+      batch. And the windows' image numbers, int64 `[windows]`: scores beyond its length belong to repeated windows.
     """
     starts, images = window_starts(strips, window_width=window_width, stride=stride)
     filled = np.pad(starts, (0, -len(starts) % batch_size), mode="edge")

@@ -26,9 +26,10 @@ def png(pixels: np.ndarray) -> bytes:
 def make_strips(tmp_path):
     """(widths, labels) → strips of height 4 whose column c holds c, c, c, c (modulo 256)."""
     from pipelines import strips
+    from pipelines.building.journal import ALIGNMENT
 
     def make(widths, labels, min_width=1):
-        ends = strips.ALIGNMENT * min_width + np.cumsum(widths)
+        ends = ALIGNMENT * min_width + np.cumsum(widths)
         examples = [
             strips.Example(
                 png(np.tile(np.arange(end - width, end).astype(np.uint8), (4, 1))),

@@ -81,11 +81,6 @@ def _find(name: str, fingerprint: str, data_dir: str | None) -> pathlib.Path:
     )
 
 
-def open_strips(folder: pathlib.Path, split: str, height: int, width: int) -> Strips:
-    """The strips of a split of a prepared dataset; made if they are not there."""
-    return line_strips(tfds.builder_from_directory(folder), split, height, width)
-
-
 def line_strips(builder: tfds.core.DatasetBuilder, split: str, height: int, width: int) -> Strips:
     """The strips of a split, for patches of so much, made if they are not there.
 

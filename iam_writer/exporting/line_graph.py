@@ -9,8 +9,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from iam_writer.recognition.scoring import DARK, LEAST_INK, LOWEST
-from pipelines.patches import gather_columns
-from pipelines.strips import MAX_ENLARGEMENT
+from pipelines.building.laying import MAX_ENLARGEMENT
+from pipelines.gather import gather_columns
 from pipelines.two_tones import BLACK, DARKEST, LEAST_CONTRAST, SMALL_SHARE, WHITE
 
 FIXED_POINT = 2.0**22

@@ -50,6 +50,8 @@ def _collage(
 ) -> int:
     out, data_dir = os.path.expanduser(out), data_dir and os.path.expanduser(data_dir)
     programs.check_folder(out)
+    import tensorflow_datasets as tfds
+
     from iam_writer.common import datasets  # TensorFlow takes seconds to load; what is wrong is told before.
 
     folders = datasets.prepared(f"iam_writer/{dataset.removeprefix('iam_writer/')}", data_dir)
@@ -57,7 +59,7 @@ def _collage(
         raise MissingDataError(
             f"The dataset {dataset} is not there; train on it first, or name its --data_dir."
         )
-    strips = datasets.open_strips(folders[0], "train", patch_height, patch_width)
+    strips = datasets.line_strips(tfds.builder_from_directory(folders[0]), "train", patch_height, patch_width)
     random = np.random.default_rng(seed)
     matrix = strips.columns().numpy()
     pictures = []

@@ -24,7 +24,9 @@ from iam_writer.training.data import Data
 from iam_writer.training.distribution import is_chief, set_up_device, train_function
 from iam_writer.training.settings import Settings
 from pipelines.data_service import service_patches
-from pipelines.patches import ahead, gather_columns, iterate, patches, start_columns
+from pipelines.gather import gather_columns
+from pipelines.patch_order import Sampling
+from pipelines.patches import iterate, patches, start_columns
 from pipelines.strips import Strips
 from pipelines.system.progress import progress_bar
 
@@ -182,34 +184,34 @@ class Trainer:
     def batches(self) -> Iterator:
         """Batches from `progress.step` on, on the device."""
         settings, strips = self.settings, self.data.strips["train"]
-        which = {
-            "patch_width": settings.patch_width,
-            "batch_size": settings.batch_size,
-            "seed": settings.seed,
-            "first_step": self.progress.step,
-            "balance": settings.balance,
-        }
+        sampling = Sampling(
+            patch_width=settings.patch_width,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            first_step=self.progress.step,
+            balance=settings.balance,
+        )
         calls = settings.parallel_calls
         if settings.strategy != "one":
 
             def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
                 # Each worker has its share of every batch, and each of its devices a share of that.
                 share = (context.input_pipeline_id, context.num_input_pipelines)
-                dataset = patches(strips, num_parallel_calls=calls, share=share, **which)
+                dataset = patches(strips, sampling, num_parallel_calls=calls, share=share)
                 return dataset.rebatch(
                     settings.batch_size // context.num_replicas_in_sync, drop_remainder=True
                 )
 
             return iter(self.strategy.distribute_datasets_from_function(share))
         if settings.gather == "device":
-            dataset = start_columns(strips, **which).prefetch(2)
+            dataset = start_columns(strips, sampling).prefetch(2)
         elif settings.data_service:
             try:
-                dataset = service_patches(strips, settings.data_service, num_parallel_calls=calls, **which)
+                dataset = service_patches(strips, sampling, settings.data_service, num_parallel_calls=calls)
             except ConnectionError as error:
                 raise ServiceError(str(error)) from error
         else:
-            dataset = patches(strips, num_parallel_calls=calls, **which)
+            dataset = patches(strips, sampling, num_parallel_calls=calls)
         if tf.config.get_visible_devices("GPU"):
             # Keras does not do it, and without it each step begins with the copy of its batch. Must be the last op.
             batches = iter(dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2)))
@@ -217,7 +219,7 @@ class Trainer:
             batches = iterate(dataset)
         if settings.gather == "device":
             batches = gathered(batches, strips, settings.patch_width)
-        return ahead(batches)
+        return batches
 
     def _next_save(self) -> float:
         return time.monotonic() + 60 * self.settings.checkpoint_minutes

@@ -1,1 +1,1 @@
-"""What the machine is: its cores, and a person who watches."""
+"""The machine and its user: how many cores there are, and a progress bar."""

@@ -4,5 +4,5 @@ import os
 
 
 def usable_cores() -> int:
-    """Those that this process may run on; all of the machine where the system does not tell, as on macOS."""
+    """How many cores this process may run on. On systems that do not say, such as macOS, all of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,7 +13,7 @@ from training_runs import SETTINGS, same_weights
 
 from iam_writer.training import experiment
 from pipelines.data_service import numbered_patches, put_in_order, service_patches
-from pipelines.patch_order import number_of_positions
+from pipelines.patch_order import Sampling, number_of_positions
 from pipelines.patches import patches, start_columns
 
 
@@ -32,7 +32,7 @@ from pipelines.patches import patches, start_columns
 )
 def test_put_in_order(come, out):
     numbered = ((int(step), step) for step in come)
-    assert "".join(put_in_order(numbered, first_step=3, make=str, ahead=2)) == out
+    assert "".join(put_in_order(numbered, first_step=3, make=str, later=2)) == out
 
 
 def start(role, *arguments):
@@ -78,14 +78,14 @@ def test_exactly_once_over_a_cycle_also_when_workers_are_killed_and_started_anew
         batches // 2: another_worker,
     }
     come = []
-    for step, batch in enumerate(service_patches(strips, address, **which).take(batches)):
+    for step, batch in enumerate(service_patches(strips, Sampling(**which), address).take(batches)):
         events.get(step, lambda: None)()
         come.append(batch)
     assert len(come) == batches
     alone = patches(strips, **which).take(batches)
     assert same(itertools.chain(*come), itertools.chain(*alone))
     # As `patches` is: what came is each position as often as there were cycles.
-    starts = start_columns(strips, **which).take(batches).as_numpy_iterator()
+    starts = start_columns(strips, Sampling(**which)).take(batches).as_numpy_iterator()
     positions, counts = np.unique(list(itertools.chain(*(start for start, _ in starts))), return_counts=True)
     assert len(positions) == number_of_positions(strips, 3)
     assert counts.max() - counts.min() <= 1
@@ -95,7 +95,7 @@ def test_exactly_once_over_a_cycle_also_when_workers_are_killed_and_started_anew
 def test_a_stream_from_the_service_resumes_at_any_step(make_strips, service):
     strips = make_strips([40, 90, 200], [0, 1, 1], min_width=9)
     which = {"patch_width": 3, "batch_size": 8, "seed": 5, "balance": "writers"}
-    come = service_patches(strips, service[0], first_step=37, **which).take(20)
+    come = service_patches(strips, Sampling(first_step=37, **which), service[0]).take(20)
     assert same(itertools.chain(*come), itertools.chain(*patches(strips, **which).skip(37).take(20)))
 
 
@@ -110,16 +110,15 @@ def test_training_from_the_service_gives_the_same_weights(tmp_path, service):
 @pytest.mark.parametrize("address", ["grpc://localhost:1", "localhost", "grpc://localhost:port"])
 def test_nobody_there(make_strips, address):
     strips = make_strips([40], [0], min_width=9)
-    with pytest.raises(ConnectionError, match=r"No tf.data service at .*python -m pipelines.serve"):
-        service_patches(strips, address, patch_width=3, batch_size=8, seed=0)
+    with pytest.raises(ConnectionError, match=r"No tf.data service answers at .*python -m pipelines.serve"):
+        service_patches(strips, Sampling(patch_width=3, batch_size=8, seed=0), address)
 
 
 def test_what_is_sent_to_workers_holds_no_corpus(make_strips):
     sizes = []
     for widths in ([100] * 3, [10_000] * 3):
         strips = make_strips(widths, [0, 1, 2], min_width=9)
-        dataset = numbered_patches(
-            strips, patch_width=3, batch_size=8, seed=0, first_step=0, balance="none", num_parallel_calls=1
-        )
+        sampling = Sampling(patch_width=3, batch_size=8, seed=0)
+        dataset = numbered_patches(strips, sampling, num_parallel_calls=1)
         sizes.append(len(tf.raw_ops.DatasetToGraphV2(input_dataset=dataset._variant_tensor).numpy()))
     assert abs(sizes[1] - sizes[0]) < 100

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from pipelines.patch_order import number_of_positions, patch_order, permute
+from pipelines.patch_order import Sampling, number_of_positions, patch_order, permute
 
 # Images of 3 … 9 columns and 3 labels; patches of 3 columns. Label 2 has but one position, label 5 has eleven.
 WIDTHS = [5, 3, 9, 6, 4, 4]
@@ -71,7 +71,7 @@ def test_more_columns_than_32_bits_can_number(make_strips, balance):
     # Six images of 500 million columns each; only their places matter to the order.
     first = FIRST + 500_000_000 * np.arange(7)
     strips = dataclasses.replace(make_strips(WIDTHS, LABELS), first_column=first)
-    order = patch_order(strips, patch_width=3, batch_size=1000, seed=0, balance=balance)
+    order = patch_order(strips, Sampling(patch_width=3, batch_size=1000, seed=0, balance=balance))
     starts, labels = order(np.array([0, 10**6]))
     image, within = np.divmod(starts.numpy() - FIRST, 500_000_000)
     np.testing.assert_array_equal(labels, np.array(LABELS)[image])
@@ -83,7 +83,7 @@ def test_more_columns_than_32_bits_can_number(make_strips, balance):
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 50])  # 50: a batch longer than a cycle.
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
 def test_each_cycle_holds_each_position_exactly_once(strips, batch_size, seed):
-    order = patch_order(strips, patch_width=3, batch_size=batch_size, seed=seed)
+    order = patch_order(strips, Sampling(patch_width=3, batch_size=batch_size, seed=seed))
     drawn = draw(order, range(3 * 19 // batch_size + 1))
     for cycle in range(3):
         of_cycle = drawn[cycle * 19 : (cycle + 1) * 19]
@@ -93,7 +93,7 @@ def test_each_cycle_holds_each_position_exactly_once(strips, batch_size, seed):
 
 
 def test_a_pass_holds_all_patches_of_a_phase_and_they_do_not_overlap(strips):
-    drawn = draw(patch_order(strips, patch_width=3, batch_size=19, seed=4), [0])
+    drawn = draw(patch_order(strips, Sampling(patch_width=3, batch_size=19, seed=4)), [0])
     passes = [
         (phase, sorted(start for start, _ in group))
         for phase, group in itertools.groupby(drawn, lambda pair: pair[0] % 3)
@@ -106,7 +106,7 @@ def test_a_pass_holds_all_patches_of_a_phase_and_they_do_not_overlap(strips):
 
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 50])
 def test_balanced_draws_take_labels_and_phases_in_turn_and_each_position_once_a_cycle(strips, batch_size):
-    order = patch_order(strips, patch_width=3, batch_size=batch_size, seed=1, balance="writers")
+    order = patch_order(strips, Sampling(patch_width=3, batch_size=batch_size, seed=1, balance="writers"))
     steps = range(3 * (50 // batch_size + 1))
     streams = collections.defaultdict(list)
     by_phase = collections.defaultdict(list)
@@ -132,13 +132,14 @@ def test_balanced_draws_take_labels_and_phases_in_turn_and_each_position_once_a_
 
 @pytest.mark.parametrize("balance", ["none", "writers"])
 def test_many_steps_at_once_are_the_same_steps(strips, balance):
-    order = patch_order(strips, patch_width=3, batch_size=7, seed=1, balance=balance)
+    order = patch_order(strips, Sampling(patch_width=3, batch_size=7, seed=1, balance=balance))
     assert draw(order, [3, 4, 5, 6]) == [pair for step in (3, 4, 5, 6) for pair in draw(order, [step])]
 
 
 def test_the_order_depends_on_the_seed(strips):
     first, again, other = (
-        draw(patch_order(strips, patch_width=3, batch_size=19, seed=seed), [0]) for seed in (1, 1, 2)
+        draw(patch_order(strips, Sampling(patch_width=3, batch_size=19, seed=seed)), [0])
+        for seed in (1, 1, 2)
     )
     assert first == again != other
 
@@ -146,8 +147,8 @@ def test_the_order_depends_on_the_seed(strips):
 @pytest.mark.parametrize("balance", ["none", "writers"])
 def test_shares_of_a_batch_make_the_batch(strips, balance):
     arguments = {"patch_width": 3, "batch_size": 12, "seed": 3, "balance": balance}
-    whole = draw(patch_order(strips, **arguments), [5])
-    shares = [draw(patch_order(strips, **arguments, share=(worker, 3)), [5]) for worker in range(3)]
+    whole = draw(patch_order(strips, Sampling(**arguments)), [5])
+    shares = [draw(patch_order(strips, Sampling(**arguments, share=(worker, 3))), [5]) for worker in range(3)]
     assert [pair for share in shares for pair in share] == whole
 
 
@@ -159,8 +160,10 @@ def test_shares_of_a_batch_make_the_batch(strips, balance):
         ({"share": (2, 2)}, "share="),
         ({"batch_size": 4, "share": (0, 3)}, "must divide"),
         ({"seed": -1}, "seed must be"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"first_step": -1}, "first_step must be"),
     ],
 )
 def test_arguments_out_of_range(strips, change, message):
     with pytest.raises(ValueError, match=message):
-        patch_order(strips, **{"patch_width": 3, "batch_size": 4, "seed": 0} | change)
+        patch_order(strips, Sampling(**({"patch_width": 3, "batch_size": 4, "seed": 0} | change)))

@@ -1,14 +1,14 @@
 """pipelines/patches.py: the exact patches that come out, whatever the number of threads and wherever one begins."""
 
 import itertools
-import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.patch_order import patch_order
-from pipelines.patches import ahead, gather_columns, iterate, patches, start_columns
+from pipelines.gather import gather_columns
+from pipelines.patch_order import Sampling, patch_order
+from pipelines.patches import iterate, patches, start_columns
 
 
 def first_batches(strips, count, **changes):
@@ -30,7 +30,7 @@ def strips(make_strips):
 
 
 def test_a_batch_is_the_columns_that_the_order_names(strips):
-    order = patch_order(strips, patch_width=3, batch_size=4, seed=0)
+    order = patch_order(strips, Sampling(patch_width=3, batch_size=4, seed=0))
     for step, (images, labels) in enumerate(first_batches(strips, 20)):
         start, expected_labels = (np.ravel(tensor) for tensor in order(np.array([step])))
         assert images.dtype == np.uint8
@@ -78,7 +78,9 @@ def test_patches_of_any_width_are_those_of_a_plain_slice(make_strips, patch_widt
     strips = make_strips([9, 12, 40], [0, 1, 2], min_width=9)
     assert strips.row_width(patch_width) == row_width
     columns = strips.columns().numpy()
-    starts = start_columns(strips, patch_width=patch_width, batch_size=5, seed=7).as_numpy_iterator()
+    starts = start_columns(
+        strips, Sampling(patch_width=patch_width, batch_size=5, seed=7)
+    ).as_numpy_iterator()
     seen = set()
     for (images, labels), (start, expected_labels) in zip(
         first_batches(strips, 60, patch_width=patch_width, batch_size=5, seed=7), starts, strict=False
@@ -94,7 +96,7 @@ def test_patches_of_any_width_are_those_of_a_plain_slice(make_strips, patch_widt
 def test_start_columns_gathered_elsewhere_are_the_same_batches(strips, balance):
     arguments = {"patch_width": 3, "batch_size": 4, "seed": 0, "balance": balance}
     here = first_batches(strips, 100, **arguments)
-    starts = itertools.islice(start_columns(strips, **arguments), 100)
+    starts = itertools.islice(start_columns(strips, Sampling(**arguments)), 100)
     columns = strips.columns()
     assert same(here, [(gather_columns(columns, start, 3), label) for start, label in starts])
 
@@ -111,37 +113,12 @@ def test_memory_of_batches_is_kept_by_tensorflow(strips):
     assert tf.config.experimental.get_memory_info("CPU:0")["current"] >= tf.size(images)
 
 
-def test_ahead_and_iterate_give_the_same_batches(strips):
-    batches = ahead(iterate(patches(strips, patch_width=3, batch_size=4, seed=0)))
+def test_iterate_gives_the_same_batches(strips):
+    batches = iterate(patches(strips, patch_width=3, batch_size=4, seed=0))
     assert same(list(itertools.islice(batches, 20)), first_batches(strips, 20))
 
 
-def test_ahead_makes_the_next_batch_while_one_is_in_use():
-    made = [threading.Event() for _ in range(4)]
-
-    def make():
-        for number, event in enumerate(made):
-            event.set()
-            yield number
-
-    batches = ahead(make())
-    for number in range(3):
-        assert next(batches) == number
-        assert made[number + 1].wait(timeout=10)
-
-
-def test_ahead_tells_what_went_wrong_and_leaves_no_thread_behind():
-    def make():
-        yield 1
-        raise OSError("the disk is gone")
-
-    before = set(threading.enumerate())
-    broken, closed = ahead(make()), ahead(itertools.count())
-    assert next(broken) == 1 and next(closed) == 0
-    threads = set(threading.enumerate()) - before
-    with pytest.raises(OSError, match="the disk is gone"):
-        next(broken)
-    closed.close()
-    for thread in threads:
-        thread.join(timeout=10)
-    assert len(threads) == 2 and not any(thread.is_alive() for thread in threads)
+def test_a_field_changes_what_a_sampling_says(strips):
+    sampling = Sampling(patch_width=3, batch_size=4, seed=0)
+    changed = patches(strips, sampling, first_step=2, balance="writers").take(4).as_numpy_iterator()
+    assert same(list(changed), first_batches(strips, 4, first_step=2, balance="writers"))

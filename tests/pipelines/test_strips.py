@@ -5,11 +5,14 @@ import os
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from conftest import png
 from forks import Fork
 
-from pipelines import strips
-from pipelines.strips import Example, lay, open_or_build
+from iam_writer.iam_writer_dataset_builder import Builder
+from pipelines.building import builder, journal, laying
+from pipelines.building.examples import only_feature
+from pipelines.strips import Example, lay, open_or_build, strips_of_split
 
 
 def pixels(rows):
@@ -33,7 +36,7 @@ def test_lay(image, height, min_width, expected):
 
 def test_an_image_of_one_row_is_not_blown_up():
     columns = lay(png(np.full((1, 1000), 200, np.uint8)), height=113, min_width=113)
-    assert columns.shape == (1000 * strips.MAX_ENLARGEMENT, 113)
+    assert columns.shape == (1000 * laying.MAX_ENLARGEMENT, 113)
     assert (columns == 200).all()
 
 
@@ -65,7 +68,7 @@ def test_columns_of_all_images_lie_end_to_end(make_strips):
     assert laid.groups.tolist() == ["form7", "form7", "form1"]
     columns = laid.columns().numpy()
     assert columns[64:74].tolist() == [[c] * 4 for c in range(64, 74)]
-    assert (columns[:64] == strips.PAPER).all() and (columns[74:] == strips.PAPER).all()
+    assert (columns[:64] == builder.PAPER).all() and (columns[74:] == builder.PAPER).all()
 
 
 def test_neither_columns_nor_batches_nor_windows_take_a_copy_of_the_file(tmp_path):
@@ -107,7 +110,7 @@ def test_rows_are_a_view_of_the_columns_from_any_phase(tmp_path, height, row_wid
     for column in (*range(laid.first_column[0], laid.first_column[0] + 9), laid.first_column[-1] - row_width):
         rows, begin = laid.rows(columns, row_width, np.int64(column))
         # Views begin and end at multiples of ALIGNMENT, or TensorFlow would copy all of it for each batch.
-        assert int(begin) * height % strips.ALIGNMENT == rows.numpy().size % strips.ALIGNMENT == 0
+        assert int(begin) * height % journal.ALIGNMENT == rows.numpy().size % journal.ALIGNMENT == 0
         row, rest = divmod(column - int(begin), row_width)
         assert rest == 0
         assert np.array_equal(rows[row], columns[column : column + row_width].numpy().ravel())
@@ -161,7 +164,7 @@ def test_strips_of_something_else_are_built_anew(tmp_path, change):
 def test_strips_of_another_version_are_built_anew(tmp_path, monkeypatch):
     calls = []
     build(tmp_path / "train", calls)
-    monkeypatch.setattr(strips, "VERSION", strips.VERSION + 1)
+    monkeypatch.setattr(journal, "VERSION", journal.VERSION + 1)
     build(tmp_path / "train", calls)
     assert len(calls) == 2
 
@@ -201,11 +204,10 @@ def test_what_a_killed_program_has_laid_is_not_laid_again(tmp_path, monkeypatch,
         seen.clear()
         return open_or_build(folder, examples, height=2, min_width=1, source=source)
 
-    strips_lay = strips.lay
-    monkeypatch.setattr(strips, "lay", lay)
-    monkeypatch.setattr(strips, "JOURNAL_SECONDS", 0)
+    strips_lay = builder.lay
+    monkeypatch.setattr(builder, "JOURNAL_SECONDS", 0)
     monkeypatch.setattr(
-        strips, "_lay_in_parallel", lambda examples, meta: ((e, lay(e.image, 2, 1)) for e in examples)
+        builder, "_lay_in_parallel", lambda examples, meta: ((e, lay(e.image, 2, 1)) for e in examples)
     )
     with pytest.raises(KeyboardInterrupt):
         build(tmp_path / "train", "a", killed_after=7)
@@ -238,3 +240,44 @@ def test_two_that_build_the_same_both_succeed(tmp_path):
         built = list(pool.map(lambda _: build(tmp_path / "train", calls), range(4)))
     assert len(calls) == 1
     assert all(np.array_equal(one.columns(), built[0].columns()) for one in built)
+
+
+def other_dataset(folder, **more):
+    """A prepared dataset whose features have names of their own."""
+    features = {
+        "scan": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+        "hand": tfds.features.ClassLabel(names=["a", "b"]),
+    } | more
+    return tfds.dataset_builders.store_as_tfds_dataset(
+        name="other",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(features),
+        split_datasets={
+            "train": [
+                (k, {"scan": np.full((4, 5, 1), 9 + k, np.uint8), "hand": k} | dict.fromkeys(more, 0))
+                for k in range(2)
+            ]
+        },
+        data_dir=str(folder),
+    )
+
+
+def test_the_only_image_and_the_only_label_of_a_dataset_are_found(tmp_path):
+    laid = strips_of_split(other_dataset(tmp_path), "train", height=4, min_width=5)
+    assert sorted(laid.labels.tolist()) == [0, 1]
+    assert sorted(laid.columns().numpy()[laid.first_column[:-1], 0].tolist()) == [9, 10]
+
+
+def test_the_features_of_our_own_dataset_are_found(tmp_path):
+    info = Builder(config="synthetic", data_dir=tmp_path).info
+    assert only_feature(info, tfds.features.Image, "image") == "image"
+    assert only_feature(info, tfds.features.ClassLabel, "label") == "writer"
+
+
+def test_two_labels_must_be_named(tmp_path):
+    dataset = other_dataset(tmp_path, page=tfds.features.ClassLabel(num_classes=1))
+    with pytest.raises(ValueError, match=r"2 features of this kind \(hand, page\).* by label="):
+        strips_of_split(dataset, "train", height=4, min_width=5)
+    assert strips_of_split(dataset, "train", height=4, min_width=5, label="page").labels.tolist() == [0, 0]
+    with pytest.raises(ValueError, match="no such feature"):
+        only_feature(dataset.info, tfds.features.Audio, "image")
