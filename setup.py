@@ -34,6 +34,7 @@ setuptools.setup(
     ],
     extras_require={
         "baseline": ["scikit-learn>=1.4,<2"],
+        "heic": ["pillow-heif>=0.18,<2"],
         "export": ["ai-edge-litert>=2,<3", "onnxruntime>=1.20,<2", "tf2onnx>=1.17,<2"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         "jax": ["jax>=0.5,<1"],

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 BAD_IMAGES_FILE = "bad_images.txt"
 """In the dataset's folder: `id<TAB>why` of each image that could not be read."""
 
+WRITER_DOC = "Who wrote it."
+
 WARNINGS = 10
 """Of a source, so many are shown."""
 
@@ -142,7 +144,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                         shape=(None, None, 1), encoding_format="png", doc="Gray, at its own size."
                     ),
                     # Who wrote is known once the images are, so the names are set while building.
-                    "writer": tfds.features.ClassLabel(doc="Who wrote it."),
+                    "writer": tfds.features.ClassLabel(doc=WRITER_DOC),
                     "form": tfds.features.Text(doc="The page it was cut from."),
                     "id": tfds.features.Text(doc="Unique name of the image."),
                     "text": tfds.features.Text(doc="What is written; empty if unknown."),
@@ -213,7 +215,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         lines = _select(handwriting.lines, config.subset)
         divided = _split(lines, config.split_by)
         splits.check(divided)
-        self.info.features["writer"].names = sorted({line.writer for line in lines})
+        # Made anew: of a dataset that is built again, TFDS would refuse other names than the first ones.
+        self.info.features["writer"].__init__(names=sorted({line.writer for line in lines}), doc=WRITER_DOC)
         found, used = Census.of(handwriting.lines), Census.of(lines)
         self.info.metadata.update(
             fingerprint=handwriting.fingerprint,

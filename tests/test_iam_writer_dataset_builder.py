@@ -4,6 +4,7 @@ import errno
 import itertools
 import pathlib
 import pickle
+import shutil
 import tempfile
 
 import numpy as np
@@ -152,6 +153,33 @@ def test_it_says_what_was_found_and_expected(tmp_path, small_iam, caplog):
     assert (
         "Expected 18 images of 3 writers on 6 forms; found 17 images of 3 writers on 6 forms." in caplog.text
     )
+
+
+def test_a_folder_may_gain_lose_and_rename_writers(tmp_path):
+    scans = tmp_path / "scans"
+
+    def add(writer):
+        (scans / writer).mkdir(parents=True)
+        for page in "1234":
+            (scans / writer / f"page{page}-00.png").write_bytes(png(scribble(writer + page)))
+
+    def writers():
+        builder = prepare("folder", data_dir=tmp_path / "tfds", manual_dir=scans)
+        names = builder.info.features["writer"].names
+        written = {
+            (names[row["writer"]], row["form"].decode().split("/")[0]) for row in rows(builder, "train")
+        }
+        assert written == {(name, name) for name in names}
+        return names
+
+    add("bob"), add("carl")
+    assert writers() == ["bob", "carl"]
+    add("ada")
+    assert writers() == ["ada", "bob", "carl"]
+    shutil.rmtree(scans / "bob")
+    assert writers() == ["ada", "carl"]
+    (scans / "ada").rename(scans / "dora")
+    assert writers() == ["carl", "dora"]
 
 
 def test_nothing_is_said_of_a_download(tmp_path, small_iam, caplog, capfd):

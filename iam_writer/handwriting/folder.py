@@ -19,8 +19,6 @@ from iam_writer.handwriting import cut_pages, images, pages
 from iam_writer.handwriting.cut_pages import CutPage
 from iam_writer.handwriting.line import Census, Line
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-
 MIN_PAGE_HEIGHT = 150
 """Pixels; a lower image is a text line and not looked at: two lines of writing take more."""
 
@@ -95,7 +93,7 @@ class HandwritingFolder:
             )
         for file in _entries(writer.path):
             stem, suffix = os.path.splitext(file.name)
-            if suffix.lower() not in SUFFIXES or not file.is_file():
+            if suffix.lower() not in images.SUFFIXES or not file.is_file():
                 self.ignored.append(f"{writer.name}/{file.name}")
                 continue
             other = scans.setdefault(f"{writer.name}/{stem}", file.path)
@@ -170,7 +168,7 @@ class HandwritingFolder:
 _LAYOUT = f"""Expected is a folder a writer, in it an image a page or a text line:
   <folder>/<writer>/<page>.png, such as scans/anna/letter1.png
   <folder>/<writer>/<page>-<line>.png, such as scans/anna/letter1-03.png
-({", ".join(SUFFIXES)}; all lines of a page have the name up to the last '-' in common)"""
+({", ".join(images.SUFFIXES)}; all lines of a page have the name up to the last '-' in common)"""
 
 
 def _are_pages(scans: Sequence[CutPage | None]) -> bool:

@@ -23,8 +23,6 @@ from iam_writer.common import errors
 from iam_writer.handwriting import archives, images
 from iam_writer.handwriting.line import Census, Line
 
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-
 _DEPTH = 6  # folders below manual_dir that are searched; iam/data/sentences/a01/a01-000u/ needs five
 
 # Rows of the index files; the sources are the files' own headers. The text may hold blanks.
@@ -233,7 +231,7 @@ class _Source:
         return [
             (stem, entry)
             for (stem, suffix), entry in stems
-            if suffix.lower() in _IMAGE_SUFFIXES and id.fullmatch(stem)
+            if suffix.lower() in images.SUFFIXES and id.fullmatch(stem)
         ]
 
     def _complete(self, forms_file: pathlib.Path | None) -> pathlib.Path:
@@ -258,7 +256,7 @@ class _Source:
 
 
 def _is_wanted(name: str) -> bool:
-    return name.lower().endswith((*_IMAGE_SUFFIXES, ".txt"))
+    return name.lower().endswith((*images.SUFFIXES, ".txt"))
 
 
 def _how_to_get(unit: str) -> str:

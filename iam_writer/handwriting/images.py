@@ -5,13 +5,15 @@ image.
 """
 
 import contextlib
+import importlib
+import importlib.util
 import io
 import os
 import pathlib
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from iam_writer.common import errors
 
@@ -22,7 +24,20 @@ MAX_PAGE_PIXELS = 150_000_000
 """The same of a page: A0 at 300 dpi has 139 million. Pillow takes up to 8 bytes for each."""
 
 # Named, because Pillow's other formats include EPS, which it hands to a Ghostscript program.
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
+_FORMATS = ["PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000"]
+if "avif" in features.modules and features.check("avif"):  # Pillow 11.3 brought it.
+    _FORMATS.append("AVIF")
+if importlib.util.find_spec("pillow_heif"):  # Of the extra `heic`.
+    importlib.import_module("pillow_heif").register_heif_opener()
+    _FORMATS.append("HEIF")
+
+SUFFIXES = tuple(
+    ".png .jpg .jpeg .tif .tiff .bmp .gif .webp .ppm .pgm .pbm .pnm .jp2 .j2k .avif .heic .heif".split()
+)
+"""What the names of images end with, for every reader of a folder. What an image is, its first bytes tell."""
+
+_AVIF_BRANDS = (b"avif", b"avis")
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 _ORIENTATION = 0x0112
 _PNG_BIT_DEPTH = 24  # where a PNG file holds it: Pillow also opens 2- and 4-bit gray as mode L
@@ -35,7 +50,8 @@ def gray_png(data: bytes, name: str) -> bytes:
     are scaled down to 8.
 
     Args:
-      data: an image file's content: PNG, JPEG, TIFF, BMP, GIF, WebP, PPM or JPEG 2000.
+      data: an image file's content: PNG, JPEG, TIFF, BMP, GIF, WebP, PPM or JPEG 2000; AVIF and HEIC
+        where Pillow or pillow-heif can read them.
       name: what to call the image in an error.
 
     Raises:
@@ -153,6 +169,13 @@ def _reduced(image: Image.Image, side: int) -> Image.Image:
 def _why_unidentified(data: bytes) -> str:
     if not data:
         return "is empty"
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
+    if brand in _AVIF_BRANDS and "AVIF" not in _FORMATS:
+        return "is an AVIF image, which the installed Pillow cannot read: pip install 'pillow>=11.3', or save the image as PNG"
+    if brand in _HEIC_BRANDS and "HEIF" not in _FORMATS:
+        return "is a HEIC image, which needs pillow-heif: pip install pillow-heif, or save the image as JPEG or PNG"
+    if brand in _AVIF_BRANDS + _HEIC_BRANDS:
+        return "is truncated or damaged"
     return "is truncated" if data.startswith(_SIGNATURES) else "is not an image"
 
 

@@ -69,6 +69,16 @@ def test_other_files_are_ignored_and_named_unless_hidden(folder):
     assert sorted(handwriting.ignored) == ["README.txt", "a/deep", "a/folder.png", "a/notes.txt", "loose.png"]
 
 
+@pytest.mark.parametrize("suffix", ["webp", "BMP", "gif", "jp2", "pgm", "tif"])
+def test_a_folder_may_hold_every_format_that_can_be_read(folder, suffix):
+    root = folder("a/x.png")
+    with Image.open(root / "a/x.png") as image:
+        image.save(root / f"a/y.{suffix}")
+    handwriting = HandwritingFolder(root)
+    assert [line.id for line in handwriting.lines] == ["a/x", "a/y"] and handwriting.ignored == []
+    assert handwriting.read(handwriting.lines[1]).startswith(b"\x89PNG")
+
+
 def test_two_files_of_one_name(folder):
     with pytest.raises(IndexFileError, match=r"a/x\.jpg and .*a/x\.png would be one image"):
         HandwritingFolder(folder("a/x.png", "a/x.jpg", "b/x.png"))

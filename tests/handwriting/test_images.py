@@ -169,6 +169,47 @@ def test_bad_images_are_refused(data, why):
 
 
 @pytest.mark.parametrize(
+    ("brand", "format", "without", "with_it"),
+    [
+        (
+            b"heic",
+            "HEIF",
+            "is a HEIC image, which needs pillow-heif: pip install pillow-heif",
+            "is truncated or damaged",
+        ),
+        (
+            b"mif1",
+            "HEIF",
+            "is a HEIC image, which needs pillow-heif: pip install pillow-heif",
+            "is truncated or damaged",
+        ),
+        (
+            b"avif",
+            "AVIF",
+            "is an AVIF image, which the installed Pillow cannot read",
+            "is truncated or damaged",
+        ),
+    ],
+)
+def test_photos_that_need_a_reader_say_which(monkeypatch, brand, format, without, with_it):
+    data = b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1" + brand + bytes(500)
+    others = [name for name in images._FORMATS if name != format]
+    monkeypatch.setattr(images, "_FORMATS", others)
+    with pytest.raises(BadImageError, match=f"^photo {without}"):
+        gray_png(data, "photo")
+    monkeypatch.setattr(images, "_FORMATS", [*others, format])
+    assert images._why_unidentified(data) == with_it
+
+
+@pytest.mark.parametrize("format", ["AVIF", "HEIF"])
+def test_photos_are_read_where_a_reader_is_installed(format):
+    if format not in images._FORMATS:
+        pytest.skip(f"nothing that reads {format} is installed")
+    data = encode(gray([[90] * 64] * 64).convert("RGB"), format)
+    np.testing.assert_allclose(decode(gray_png(data, "photo")), 90, atol=3)
+
+
+@pytest.mark.parametrize(
     "limit_of", [images, Image], ids=["ours", "Pillow's, which raises at twice its limit"]
 )
 def test_decompression_bombs_are_refused(monkeypatch, limit_of):
