@@ -11,5 +11,5 @@ from iam_writer.iam_writer_dataset_builder import Builder
 # 1.5 to 1.9 times as fast with them.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Builder", "__version__"]

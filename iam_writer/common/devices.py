@@ -1,4 +1,4 @@
-"""What Keras' backend computes on."""
+"""The devices that Keras' backend computes on."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ class Gpu:
     """A GPU.
 
     Attributes:
-      name: such as 'NVIDIA H100 80GB HBM3', as far as it is known.
+      name: such as 'NVIDIA H100 80GB HBM3'; None if it is not known.
       capability: of CUDA, such as 9.0; 0 if it is not known.
     """
 
@@ -20,7 +20,7 @@ class Gpu:
 
 
 def on_jax() -> bool:
-    """Whether JAX computes, by KERAS_BACKEND=jax, and TensorFlow has the input only."""
+    """Whether JAX does the computing (KERAS_BACKEND=jax). TensorFlow then makes only the input."""
     return keras.backend.backend() == "jax"
 
 

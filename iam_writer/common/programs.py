@@ -1,4 +1,4 @@
-"""What the programs have in common: what they log, and how they end."""
+"""What all programs share: what they log, and how they end."""
 
 import contextlib
 import errno
@@ -14,14 +14,14 @@ from absl import logging as absl_logging
 from PIL import Image
 
 from iam_writer.common.errors import InputError, MissingDataError
+from pipelines.system.quiet import load_tensorflow_quietly
 
 
 def set_up_logging() -> None:
     """Shows this project's messages, and of its libraries' only warnings."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if (
-        getattr(sys.stdout, "errors", None) == "strict"
-    ):  # Names of files and writers may be beyond its alphabet.
+    load_tensorflow_quietly()
+    if getattr(sys.stdout, "errors", None) == "strict":
+        # Names of files and writers may have letters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Readers refuse such images.
     if not flags.FLAGS["verbosity"].present:
@@ -33,13 +33,14 @@ def set_up_logging() -> None:
 
 @contextlib.contextmanager
 def plain_endings() -> Iterator[None]:
-    """Exits without a traceback where a person can mend it (status 1) or has stopped the program (130)."""
+    """Exits without a traceback if the user can repair what is wrong (status 1) or has stopped the program (130)."""
     try:
         yield
         print(end="", flush=True)
-    except BrokenPipeError:  # Of `| head`, say. What Python still writes at its end must have a place to go.
+    except BrokenPipeError:
+        # The reader, such as `| head`, has ended. Python flushes stdout once more when it exits: let that succeed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(_say("Nobody reads on.", 1))
+        sys.exit(_say("The output was cut short: the program that read it has ended.", 1))
     except KeyboardInterrupt as stopped:
         sys.exit(_say(stopped, 130))
     except InputError as error:

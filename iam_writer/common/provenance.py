@@ -1,4 +1,4 @@
-"""Where a result comes from: the command, the versions of what computed it, and the machine."""
+"""Where a result comes from: the command, the versions of the packages, and the machine."""
 
 import importlib.metadata
 import pathlib
@@ -13,10 +13,10 @@ from pipelines.system.cores import usable_cores
 
 
 def provenance(packages: Iterable[str] = ()) -> dict[str, object]:
-    """What result.json says of it.
+    """What result.json says about where it comes from.
 
     Args:
-      packages: beyond those that every program uses.
+      packages: whose versions to add to those that every program uses.
 
     Returns:
       `command`, the words of the command line; `backend`, Keras'; `versions.<package>`; `machine.cores`, how many may be
@@ -45,7 +45,7 @@ def _version(package: str) -> str | None:
 
 
 def _cpu() -> str | None:
-    """Its name. Python's own function for it gives only the architecture on Linux."""
+    """The processor's name. Python's own `platform.processor` gives only the architecture on Linux."""
     try:
         rows = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,0 +1,69 @@
+"""The front door: lists the programs, and runs one. `iam-writer train …` is `python -m iam_writer.train …`.
+
+Exit status: that of the program; 1 there is no program of that name.
+"""
+
+import difflib
+import runpy
+import sys
+
+PROGRAMS = {
+    "train": ("iam_writer.train", "trains a network to name the writer of a line"),
+    "identify": ("iam_writer.identify", "names the writer of a page"),
+    "enroll": ("iam_writer.enroll", "adds a writer whom the network was not trained on"),
+    "verify": ("iam_writer.verify", "says whether two pages are by the same hand"),
+    "evaluate": ("iam_writer.evaluate", "reports how well a network does on held-out forms"),
+    "export": ("iam_writer.export", "writes a network as SavedModel, LiteRT or ONNX"),
+}
+"""The programs that people run: name → its module, and what it does in one line."""
+
+RESEARCH = {
+    "ablate": ("iam_writer.studies.ablate", "measures what each part of a recipe is worth"),
+    "baseline": ("iam_writer.studies.baseline", "trains a support vector machine on the same lines"),
+    "robustness": ("iam_writer.studies.robustness", "measures a network on bad scans"),
+    "trial": ("iam_writer.studies.trial", "measures identify, enroll and verify on pages of strangers, too"),
+    "results": ("iam_writer.studies.results", "writes a page of results from many runs"),
+    "collage": ("iam_writer.studies.collage", "draws random patches of a dataset"),
+    "benchmark": ("pipelines.benchmark", "measures patches/s of the pipeline and of others"),
+    "serve": ("pipelines.serve", "gathers batches on this machine for training on another"),
+}
+"""The same for research. `iam-writer ablate` works as well as the full name."""
+
+ALL = PROGRAMS | RESEARCH
+
+
+def overview() -> str:
+    """What `iam-writer --help` prints: each program in one line."""
+    width = max(len(f"python -m {module}") for module, _ in RESEARCH.values())
+    lines = ["Who wrote this? Names the writer of handwritten pages.", ""]
+    lines += [f"  {'iam-writer ' + name:<{width}}  {what}" for name, (_, what) in PROGRAMS.items()]
+    lines += ["", "For research:", ""]
+    lines += [f"  {'python -m ' + module:<{width}}  {what}" for module, what in RESEARCH.values()]
+    lines += ["", "`iam-writer train --help` lists the flags of train, and so on for each program."]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Runs the program that the first argument names, with the arguments that follow."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("--help", "-h", "-help", "help"):
+        print(overview())
+        return 0
+    if name not in ALL:
+        print(unknown(name), file=sys.stderr)
+        return 1
+    module = ALL[name][0]
+    del sys.argv[1]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)  # Leaves by SystemExit.
+    return 0
+
+
+def unknown(name: str) -> str:
+    """The sentence for a name that no program has."""
+    near = difflib.get_close_matches(name, ALL)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "`iam-writer --help` lists the programs."
+    return f"There is no program {name!r}. {hint}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
