@@ -1,9 +1,12 @@
-r"""Tells how well a trained network does on the forms held out for test, and writes a report to look at.
+r"""Measures a trained network on the forms that were kept for the test, and writes a report with pictures.
 
   python -m iam_writer.evaluate --checkpoint=runs/top50/best.keras
 
-Prints the table and writes report.html, which needs no network and no other file, and its pictures as PNGs, into
---report, by default a folder beside the checkpoint. The pictures show handwriting of the dataset: mind its license.
+It prints the table, and writes report.html and its pictures (PNG) into --output. The page needs no other file. The
+pictures show handwriting of the dataset: read its license before you pass them on.
+
+The network answers by the rule that its checkpoint keeps, so the figures are those of the run's result.json.
+--window_stride and --combine try another rule.
 
 Exit status: 0 done; 1 a flag is wrong, the dataset is not there, or matplotlib is missing; 130 stopped.
 """
@@ -16,44 +19,60 @@ from absl import app, flags
 
 from iam_writer.common import programs
 from iam_writer.common.errors import MissingDataError
+from iam_writer.common.names import COMBINATIONS
 from iam_writer.recognition import inputs
 
 flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
 flags.DEFINE_string("data_dir", None, "Where TFDS keeps the dataset. Default: ~/tensorflow_datasets.")
 flags.DEFINE_enum("split", "test", ["validation", "test"], "Which forms.")
-flags.DEFINE_integer("stride", None, "Columns from a window to the next. Default: as iam_writer.identify.", 1)
-flags.DEFINE_string("report", None, "Folder to write to. Default: report, beside the checkpoint.")
+flags.DEFINE_integer(
+    "window_stride", None, "Columns from one window to the next. Default: the checkpoint's.", 1
+)
+flags.DEFINE_enum(
+    "combine", None, COMBINATIONS, "What is averaged over the windows. Default: the checkpoint's."
+)
+flags.DEFINE_string("output", None, "The folder to write to. Default: report, beside the checkpoint.")
 
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
-    values = {name: flags.FLAGS[name].value for name in ("checkpoint", "data_dir", "report")}
-    checkpoint, data_dir, report = (value and os.path.expanduser(value) for value in values.values())
-    folder = pathlib.Path(report or pathlib.Path(checkpoint).parent / "report")
-    programs.run(lambda: _evaluate(checkpoint, data_dir, flags.FLAGS.split, flags.FLAGS.stride, folder))
+    values = {name: flags.FLAGS[name].value for name in ("checkpoint", "data_dir", "output")}
+    checkpoint, data_dir, output = (value and os.path.expanduser(value) for value in values.values())
+    folder = pathlib.Path(output or pathlib.Path(checkpoint).parent / "report")
+    rule = {name: flags.FLAGS[name].value for name in ("window_stride", "combine")}
+    programs.run(lambda: _evaluate(checkpoint, data_dir, flags.FLAGS.split, folder, **rule))
 
 
 def _evaluate(
-    checkpoint: str, data_dir: str | None, split: str, stride: int | None, folder: pathlib.Path
+    checkpoint: str,
+    data_dir: str | None,
+    split: str,
+    folder: pathlib.Path,
+    window_stride: int | None,
+    combine: str | None,
 ) -> int:
     calibration = inputs.open_calibration(checkpoint)
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingDataError("The report needs matplotlib: pip install 'iam_writer[report]'.")
-    # TensorFlow takes seconds to load; what is wrong is told before.
+    # TensorFlow takes seconds to load, so a wrong flag is reported before.
     from iam_writer.common import datasets
     from iam_writer.recognition import recognizer, report, scoring
 
     network = recognizer.Recognizer(checkpoint, calibration)
     strips = datasets.strips(network.run, split, data_dir)
-    seen = network.see(strips, stride or network.stride, f"scanning {split}")
+    rule = network.rule.changed(window_stride, combine)
+    seen = network.see(strips, split, rule)
     results = seen.accuracies(split, strips, datasets.parts(network.run, strips.labels))
     about = (
         f"{checkpoint}: {network.run['model']}, trained on {network.run['dataset']} ({len(network.writers)} writers). "
-        f"{split.capitalize()}: {len(strips):,} lines on {results[split]['forms']:,} forms, windows every "
-        f"{stride or network.stride} columns."
+        f"{split.capitalize()}: {len(strips):,} lines on {results[split]['forms']:,} forms. Answer rule: "
+        f"{rule.in_words()}."
     )
+    if rule != network.rule:
+        about += f" {rule.instead_of(network.rule)}"
     evaluation = report.Evaluation(split, strips, seen, network.writers, calibration, results, about)
+    print(about)
     print(scoring.table(results))
     found = report.summary(evaluation)
     for level, plural in (("line", "lines"), ("form", "forms")):

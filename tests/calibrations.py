@@ -16,5 +16,5 @@ def made(**changes):
         projection=np.eye(2),
         pair=np.array([2.0, -1.0]),
     )
-    rest = {f.name: np.array(0) for f in dataclasses.fields(Calibration)}
+    rest = {f.name: np.array(0) for f in dataclasses.fields(Calibration) if f.name != "combine"}
     return Calibration(**rest | values | changes)

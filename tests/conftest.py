@@ -93,7 +93,7 @@ def evaluated(trained, tmp_path_factory):
         "evaluate",
         f"--checkpoint={trained[0] / 'best.keras'}",
         f"--data_dir={trained[1]}",
-        f"--report={folder}",
+        f"--output={folder}",
     )
     assert done.returncode == 0, done.stderr
     return done, folder

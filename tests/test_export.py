@@ -18,7 +18,8 @@ from iam_writer.common.errors import ExportError
 from iam_writer.exporting import exporter as exporting
 from iam_writer.exporting import formats
 from iam_writer.models.networks import MODELS
-from iam_writer.recognition import checkpoints, scanning, scoring
+from iam_writer.recognition import checkpoints, scanning
+from iam_writer.recognition.rule import softmax
 from pipelines.strips import examples_of_split, lay
 
 ELSEWHERE = "import os, sys; os.chdir(sys.argv[1]); sys.modules.update(iam_writer=None, pipelines=None)\n"
@@ -92,7 +93,7 @@ def test_a_saved_model_has_two_signatures_and_the_writers(exported, network, lin
         scanning.cut(lay(line, network.height, network.width, black_on_white=True), network.width, 7)
     )
     found = signatures["patches"](patches=tf.constant(windows))["probabilities"]
-    np.testing.assert_allclose(found, scoring.softmax(network.look(windows)[0]), atol=1e-5)
+    np.testing.assert_allclose(found, softmax(network.look(windows)[0]), atol=1e-5)
     # On gray paper it is the same line.
     gray = np.asarray(Image.open(io.BytesIO(line)).convert("L"))
     plain, other = (

@@ -136,7 +136,7 @@ def test_early_stopping(settings, monkeypatch):
     """Lines by epoch: the second is the best, and two more are waited for. A run that has stopped stays so."""
     of_epoch = iter([0.2, 0.5, 0.4, 0.5, 0.9])
 
-    def evaluate(model, strips, classes, stride, combine, description):
+    def evaluate(model, strips, rule, description):
         return {"patch_top1": 0, "line_top1": next(of_epoch), "form_top1": 0, "line_cross_entropy": 1}
 
     monkeypatch.setattr(trainer, "evaluate", evaluate)

@@ -22,6 +22,7 @@ from iam_writer.exporting.line_graph import probabilities_of_line
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
 from iam_writer.models.networks import MODELS
 from iam_writer.recognition import checkpoints, scanning, scoring
+from iam_writer.recognition.rule import softmax
 from pipelines.strips import lay
 
 LINES = 8
@@ -61,8 +62,7 @@ class Exporter:
         run = checkpoints.read_state(pathlib.Path(path))["run"]
         self.height, self.width = run["patch_height"], run["patch_width"]
         self._writers: list[str] = run["writers"]
-        self._combine = run["combine"]
-        self._stride = scanning.stride(self.width)
+        self._rule = checkpoints.read_rule(pathlib.Path(path))
         self._model = in_float32(checkpoints.load(path), run)
         self._images, self.handwriting = some_lines(run, data_dir)
 
@@ -105,8 +105,7 @@ class Exporter:
                 line,
                 height=self.height,
                 width=self.width,
-                stride=self._stride,
-                combine=self._combine,
+                rule=self._rule,
             )
 
         writers = folder / "writers.txt"
@@ -133,13 +132,13 @@ class Exporter:
         found = dict.fromkeys(runs, 0.0)
         for image in self._images:
             columns = lay(image, self.height, self.width, black_on_white=True)
-            windows = np.ascontiguousarray(scanning.cut(columns, self.width, self._stride))
+            windows = np.ascontiguousarray(scanning.cut(columns, self.width, self._rule.stride))
             one = np.zeros(len(windows), int)
-            scan = scoring.scan(logits, [windows], one, one[:1], len(self._writers), self._combine)
+            scan = scoring.scan(logits, [windows], one, one[:1], len(self._writers), self._rule)
             with Image.open(io.BytesIO(image)) as picture:
                 line = np.asarray(picture.convert("L"))
             given = {"patches": windows, "line": line}
-            expected = {"patches": scoring.softmax(logits(windows)), "line": scan.probabilities[0]}
+            expected = {"patches": softmax(logits(windows)), "line": scan.probabilities[0]}
             for name, run in runs.items():
                 # Not `max`, which would let a NaN pass.
                 found[name] = float(np.maximum(found[name], np.abs(run(given[name]) - expected[name]).max()))

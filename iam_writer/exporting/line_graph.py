@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from iam_writer.recognition.scoring import DARK, LEAST_INK, LOWEST
+from iam_writer.recognition.rule import LOWEST, PROBABILITIES, Rule
 from pipelines.building.laying import MAX_ENLARGEMENT
 from pipelines.gather import gather_columns
 from pipelines.two_tones import BLACK, DARKEST, LEAST_CONTRAST, SMALL_SHARE, WHITE
@@ -23,27 +23,26 @@ def probabilities_of_line(
     *,
     height: int,
     width: int,
-    stride: int,
-    combine: str,
+    rule: Rule,
 ) -> tf.Tensor:
-    """What the windows that have ink say on average; of a blank line, what all say.
+    """The answer for one line, before calibration. If no window has ink, all windows vote.
 
     Args:
       probabilities: uint8 `[windows, width, height]` → float32 `[windows, classes]`.
       gray: uint8 `[rows, columns]`, of any size, dark on light.
       height: of a window.
       width: of a window.
-      stride: columns from a window to the next.
-      combine: 'probabilities' or 'log_probabilities', what is averaged.
+      rule: the answer rule.
 
     Returns:
       float32 `[classes]`.
     """
     columns = lay(gray, height, width)
-    windows = gather_columns(columns, tf.range(0, tf.shape(columns)[0] - width + 1, stride), width)
-    votes = tf.reduce_sum(tf.cast(windows < DARK, tf.float64), axis=(1, 2)) / (width * height) >= LEAST_INK
+    windows = gather_columns(columns, tf.range(0, tf.shape(columns)[0] - width + 1, rule.stride), width)
+    ink = tf.reduce_sum(tf.cast(windows < rule.dark, tf.float64), axis=(1, 2)) / (width * height)
+    votes = ink >= rule.least_ink
     says = probabilities(tf.boolean_mask(windows, votes | ~tf.reduce_any(votes)))
-    if combine == "probabilities":
+    if rule.combine == PROBABILITIES:
         return tf.reduce_mean(says, axis=0)
     return tf.nn.softmax(tf.reduce_mean(tf.math.log(tf.maximum(says, LOWEST)), axis=0))
 

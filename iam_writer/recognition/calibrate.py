@@ -7,22 +7,22 @@ import numpy as np
 
 from iam_writer.recognition import calibration as calibrations
 from iam_writer.recognition.calibration import Calibration
-from iam_writer.recognition.scanning import see, seeing, stride
+from iam_writer.recognition.rule import Rule
+from iam_writer.recognition.scanning import Seen, see
 from pipelines.strips import Strips
 
 
-def calibrate(model: keras.Model, strips: dict[str, Strips]) -> Calibration:
+def calibrate(model: keras.Model, train: Strips, validation: Strips, seen: Seen) -> Calibration:
     """Learns from validation how sure to be, and from training in what hands differ.
 
     Args:
-      model: as it was trained.
-      strips: 'train' and 'validation'; others are not looked at.
+      model: what `scanning.seeing` returns.
+      train: the training lines. Each part of them is seen once.
+      validation: the validation lines.
+      seen: what the network says of them, by the answer rule.
     """
-    train, validation = strips["train"], strips["validation"]
-    model = seeing(model)
     _, width, _ = model.input_shape
-    known = see(model, train, width, "calibrating: training lines")
-    seen = see(model, validation, stride(width), "calibrating: validation lines")
+    known = see(model, train, Rule(stride=width), "training lines, to calibrate")
 
     sizes = [size for size in calibrations.pieces_of_forms(validation.groups) if size]
     pooled, amounts = zip(*map(seen.pooled, sizes), strict=True)
@@ -48,6 +48,7 @@ def calibrate(model: keras.Model, strips: dict[str, Strips]) -> Calibration:
         pair_errors=np.ones(2),
         pairs=np.zeros(2, int),
         form_amount=np.array(np.median(amounts[-1])),
+        combine=np.array(seen.scan.rule.combine),
     )
     likeness = [
         found.likeness(seen.embedded(size), p.argmax(axis=1)) for size, p in zip(sizes, pooled, strict=True)

@@ -13,6 +13,8 @@ import zipfile
 
 import numpy as np
 
+from iam_writer.recognition.rule import PROBABILITIES
+
 FALSE_REJECTION = 0.05
 """Share of known hands that may be told to be unknown."""
 
@@ -38,6 +40,8 @@ class Calibration:
       pair_errors: float `[2]`, false match and false non-match at that threshold.
       pairs: int `[2]`, how many pairs of one hand and of two those were measured on.
       form_amount: float scalar, the median amount of writing of these forms.
+      combine: str scalar, what the answer rule averaged when all this was fitted, see `rule.Rule`. Calibrations of
+        version 0.1 do not say it; it was always 'probabilities'.
     """
 
     temperature: np.ndarray
@@ -53,6 +57,7 @@ class Calibration:
     pair_errors: np.ndarray
     pairs: np.ndarray
     form_amount: np.ndarray
+    combine: np.ndarray = dataclasses.field(default_factory=lambda: np.array(PROBABILITIES))
 
     def probabilities(self, pooled: np.ndarray, amounts: np.ndarray) -> np.ndarray:
         """Calibrated float `[n, classes]` of mean softmaxes `[n, classes]` over amounts `[n]` of writing."""

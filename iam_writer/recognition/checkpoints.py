@@ -2,7 +2,8 @@
 
 One file, written beside and renamed, holds the weights, the optimizer's and the random generators' state and the
 step, so that they can never disagree. `keras.saving.load_model` opens it like any other, once `models` is imported, which
-registers our layers. At the end of a run the best one also gets its calibration. What reads no weights does not load TensorFlow.
+registers our layers. At the end of a run the best one also gets its answer rule and its calibration. What reads no weights
+does not load TensorFlow.
 """
 
 import contextlib
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING
 
 from iam_writer.common.errors import CheckpointError
 from iam_writer.recognition.calibration import Calibration
+from iam_writer.recognition.rule import LEGACY_STRIDE, PROBABILITIES, Rule
 
 if TYPE_CHECKING:
     import keras
 
 STATE_MEMBER = "iam_writer.json"
+RULE_MEMBER = "iam_writer_rule.json"
 CALIBRATION_MEMBER = "iam_writer_calibration.npz"
 WEIGHTS_MEMBER = "model.weights.h5"  # As Keras names it.
 
@@ -54,8 +57,8 @@ def read_state(path: pathlib.Path) -> dict:
         return json.loads(archive.read(STATE_MEMBER))
 
 
-def add_calibration(path: pathlib.Path, calibration: Calibration) -> None:
-    """Puts a calibration into a checkpoint, in place of one that is there.
+def add_calibration(path: pathlib.Path, rule: Rule, calibration: Calibration) -> None:
+    """Puts an answer rule, and the calibration of its answers, into a checkpoint. Those that were there are replaced.
 
     Raises:
       OSError: it cannot be written; what was at `path` is untouched.
@@ -64,8 +67,9 @@ def add_calibration(path: pathlib.Path, calibration: Calibration) -> None:
     try:
         with zipfile.ZipFile(path) as before, zipfile.ZipFile(beside, "w") as after:
             for member in before.infolist():
-                if member.filename != CALIBRATION_MEMBER:
+                if member.filename not in (RULE_MEMBER, CALIBRATION_MEMBER):
                     after.writestr(member, before.read(member))
+            after.writestr(RULE_MEMBER, rule.to_json())
             after.writestr(CALIBRATION_MEMBER, calibration.to_bytes())
         with open(beside, "rb") as file:
             os.fsync(file.fileno())
@@ -84,6 +88,26 @@ def read_calibration(path: pathlib.Path) -> Calibration | None:
         if CALIBRATION_MEMBER not in archive.namelist():
             return None
         return Calibration.from_bytes(archive.read(CALIBRATION_MEMBER))
+
+
+def read_rule(path: pathlib.Path) -> Rule:
+    """The answer rule of a checkpoint.
+
+    A checkpoint of version 0.1 has none. Then it is the rule of the result.json that its run wrote: `combine` is in the
+    checkpoint, and the stride in the result.json beside it; if that is gone, the stride is LEGACY_STRIDE.
+
+    Raises:
+      CheckpointError: as `read_state`, or the rule is another version's.
+    """
+    with _readable(path), zipfile.ZipFile(path) as archive:
+        if RULE_MEMBER in archive.namelist():
+            return Rule.from_json(archive.read(RULE_MEMBER))
+        run = json.loads(archive.read(STATE_MEMBER))["run"]
+    try:
+        stride = json.loads((path.parent / "result.json").read_text())["config"]["window_stride"]
+    except (OSError, ValueError, KeyError, TypeError):
+        stride = None
+    return Rule(stride or LEGACY_STRIDE, run.get("combine", PROBABILITIES))
 
 
 def fingerprint(path: pathlib.Path) -> str:

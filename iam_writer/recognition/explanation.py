@@ -11,7 +11,6 @@ from iam_writer.common.files import write_beside
 from iam_writer.handwriting.pages import Page
 from iam_writer.recognition import calibration
 from iam_writer.recognition.recognizer import Recognizer, Scan
-from iam_writer.recognition.scoring import has_ink
 from iam_writer.recognition.verdict import Verdict
 from pipelines.strips import Strips
 from pipelines.windows import window_starts
@@ -101,7 +100,7 @@ def _most_similar(
     starts = starts[strips.labels[images] == writer]
     columns = strips.columns().numpy()
     training = columns[starts[:, None] + np.arange(network.width)]
-    training = training[has_ink(training)]
+    training = training[network.rule.has_ink(training)]
     _, embeddings = network.look(training)
     order = np.argsort(-scan.probabilities[:, writer] * scan.votes)
     laid = network.lay(page)

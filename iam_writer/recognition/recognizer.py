@@ -11,10 +11,11 @@ from PIL import Image
 
 from iam_writer.handwriting import pages
 from iam_writer.handwriting.pages import Page
-from iam_writer.recognition import checkpoints, scoring
+from iam_writer.recognition import checkpoints
 from iam_writer.recognition.calibration import Calibration
 from iam_writer.recognition.gallery import Gallery
-from iam_writer.recognition.scanning import BATCH, Seen, cut, see, seeing, stride
+from iam_writer.recognition.rule import Rule, softmax
+from iam_writer.recognition.scanning import BATCH, Seen, cut, see, seeing
 from iam_writer.recognition.verdict import Verdict, decide, doubts
 from pipelines.strips import Strips, lay
 
@@ -66,7 +67,7 @@ class Recognizer:
       writers: names of the classes.
       height: of a patch.
       width: of a patch.
-      stride: columns from a window to the next.
+      rule: the answer rule.
       fingerprint: of the checkpoint.
       run: what it was trained on.
       calibration: of its answers.
@@ -77,7 +78,7 @@ class Recognizer:
         self.run = checkpoints.read_state(path)["run"]
         self.writers: list[str] = self.run["writers"]
         self.height, self.width = self.run["patch_height"], self.run["patch_width"]
-        self.stride = stride(self.width)
+        self.rule = checkpoints.read_rule(path)
         self.fingerprint = checkpoints.fingerprint(path)
         self.calibration = calibration
         self._model = seeing(checkpoints.load(path))
@@ -88,16 +89,16 @@ class Recognizer:
 
     def scan(self, laid: list[np.ndarray]) -> Scan:
         """Looks at the windows of laid lines."""
-        of_line = [cut(columns, self.width, self.stride) for columns in laid]
+        of_line = [cut(columns, self.width, self.rule.stride) for columns in laid]
         every = np.concatenate(of_line)
         logits, embeddings = self.look(every)
         line = np.repeat(np.arange(len(of_line)), [len(some) for some in of_line])
-        column = np.concatenate([np.arange(len(some)) * self.stride for some in of_line])
-        votes = scoring.has_ink(every)
+        column = np.concatenate([np.arange(len(some)) * self.rule.stride for some in of_line])
+        votes = self.rule.has_ink(every)
         if not votes.any():
             votes[:] = True
-        amount = votes.sum() * self.stride / self.width
-        return Scan(scoring.softmax(logits), embeddings, line, column, votes, float(amount))
+        amount = votes.sum() * self.rule.stride / self.width
+        return Scan(softmax(logits), embeddings, line, column, votes, float(amount))
 
     def look(self, patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float32 logits `[n, classes]` and embeddings `[n, embedding]` of uint8 patches `[n, width, height]`."""
@@ -111,13 +112,18 @@ class Recognizer:
             for i in (0, 1)
         )
 
-    def see(self, strips: Strips, stride: int, description: str) -> "Seen":
-        """Scans a split of a dataset, see the function of this name."""
-        return see(self._model, strips, stride, description)
+    def see(self, strips: Strips, description: str, rule: Rule | None = None) -> Seen:
+        """Looks at a split of a dataset, see `scanning.see`; by the network's rule, if no other is given."""
+        return see(self._model, strips, rule or self.rule, description)
+
+    def pooled(self, scan: Scan) -> np.ndarray:
+        """The answer by the rule, before calibration; float64 `[classes]`. There must be a window that votes."""
+        votes = self.rule.votes(scan.probabilities[scan.votes])
+        return self.rule.answers(votes.mean(axis=0, dtype=np.float64, keepdims=True))[0]
 
     def answer(self, scan: Scan) -> Answer:
-        """The vote of all windows that have ink; there must be one."""
-        pooled = scan.probabilities[scan.votes].mean(axis=0, dtype=np.float64)
+        """The calibrated answer. There must be a window that votes."""
+        pooled = self.pooled(scan)
         probabilities = self.calibration.probabilities(pooled[None], np.array([scan.amount]))[0]
         likeness = self.calibration.likeness(self.embedding(scan)[None], pooled.argmax(keepdims=True))
         return Answer(probabilities, float(likeness[0]), self.calibration.threshold(scan.amount))

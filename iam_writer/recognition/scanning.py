@@ -1,4 +1,4 @@
-"""A network looks at the windows of lines: of a split of a dataset, or of a page."""
+"""A network looks at all windows of the lines of a split. The only scan of splits: training, evaluate and the studies use it."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -6,41 +6,47 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
+from iam_writer.common.devices import gpus, on_jax
 from iam_writer.recognition import scoring
+from iam_writer.recognition.rule import Rule
 from pipelines.strips import Strips
 from pipelines.system.progress import progress_bar
 from pipelines.windows import windows
 
 BATCH = 256
-
+"""Windows that a network looks at together."""
 
 BLANK = 1e-6
-"""What a window or a line without ink counts, one with ink counting 1: it decides where there is nothing else."""
+"""The weight of a line or a window without ink; one with ink has weight 1. So a piece of blank lines still gets an answer."""
 
 
 def seeing(model: keras.Model) -> keras.Model:
-    """The model, giving logits and the embedding before them."""
-    return keras.Model(model.input, [model.output, model.get_layer("embedding").output])
+    """A network of the same weights that gives two outputs.
 
-
-def stride(width: int) -> int:
-    """Columns from a window to the next: each part of the ink is seen four times."""
-    return max(1, width // 4)
+    Returns:
+      uint8 windows `[n, width, height]` → float32 logits `[n, classes]`, and the embedding before them, float
+      `[n, embedding]`.
+    """
+    both = keras.Model(model.input, [model.output, model.get_layer("embedding").output])
+    if not (gpus() or on_jax()):
+        both.jit_compile = False  # TensorFlow's XLA made the article's network four times slower on a CPU.
+    return both
 
 
 def cut(columns: np.ndarray, width: int, stride: int) -> np.ndarray:
     """The windows of a laid line: uint8 `[columns, height]` → a view, uint8 `[windows, width, height]`."""
-    return np.lib.stride_tricks.sliding_window_view(columns, width, axis=0)[::stride].transpose(0, 2, 1)
+    every = np.lib.stride_tricks.sliding_window_view(columns, width, axis=0)
+    return every[::stride].transpose(0, 2, 1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """What a network says of the lines of a split, over the windows that vote.
+    """What a network says of the lines of a split.
 
     Attributes:
-      scan: sums over these windows.
-      embeddings: float64 `[lines, embedding]`, sums too.
-      amounts: float64 `[lines]`, of writing, in window widths.
+      scan: sums over the windows that vote.
+      embeddings: float64 `[lines, embedding]`, sums over the same windows; those of lines without ink times BLANK.
+      amounts: float64 `[lines]`, how much writing the windows see, in window widths.
     """
 
     scan: scoring.Scan
@@ -54,31 +60,40 @@ class Seen:
         return scoring.accuracies_of_parts(split, self.scan, strips, parts)
 
     def pooled(self, pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Mean softmax float `[pieces, classes]` and amount of writing float `[pieces]` of some lines together each."""
+        """One answer for each piece, that is, for some lines together.
+
+        Args:
+          pieces: the numbers of the lines of each piece, int `[lines of the piece]`.
+
+        Returns:
+          float64 `[pieces, classes]`, the answer by the rule, before calibration; float64 `[pieces]`, the amounts of
+          writing.
+        """
         pieces = list(pieces)
         weight = np.where(self.scan.blank, BLANK, 1.0)
         sums = np.array([weight[piece] @ self.scan.scores[piece] for piece in pieces])
         counts = np.array([weight[piece] @ self.scan.votes[piece] for piece in pieces])
-        return sums / counts[:, None], np.array([self.amounts[piece].sum() for piece in pieces])
+        amounts = np.array([self.amounts[piece].sum() for piece in pieces])
+        return self.scan.rule.answers(sums / counts[:, None]), amounts
 
     def embedded(self, pieces: Iterable[np.ndarray]) -> np.ndarray:
-        """Mean embeddings float `[pieces, embedding]`."""
+        """The mean embeddings of pieces, see `pooled`; float64 `[pieces, embedding]`."""
         return np.array(
             [self.embeddings[piece].sum(axis=0) / self.scan.votes[piece].sum() for piece in pieces]
         )
 
 
-def see(model: keras.Model, strips: Strips, stride: int, description: str) -> Seen:
-    """Scans a split.
+def see(model: keras.Model, strips: Strips, rule: Rule, description: str) -> Seen:
+    """Looks at all windows of a split.
 
     Args:
       model: what `seeing` returns.
       strips: the split.
-      stride: columns from a window to the next.
-      description: for the progress bar.
+      rule: the answer rule.
+      description: such as 'validation', for the progress bar.
     """
     _, width, _ = model.input_shape
-    batches, images = windows(strips, window_width=width, batch_size=BATCH, stride=stride)
+    batches, images = windows(strips, window_width=width, batch_size=BATCH, stride=rule.stride)
     classes, size = (output.shape[-1] for output in model.outputs)
     sums, first = np.zeros([len(strips), size]), 0
 
@@ -87,32 +102,16 @@ def see(model: keras.Model, strips: Strips, stride: int, description: str) -> Se
         logits, embeddings = map(np.asarray, model.predict_on_batch(batch))
         image = images[first : first + len(batch)]
         first += len(batch)
-        # A line without any window that has ink must be told by something.
-        weight = np.where(scoring.has_ink(batch), 1.0, BLANK)[: len(image)]
+        weight = np.where(rule.has_ink(batch), 1.0, BLANK)[: len(image)]
         np.add.at(sums, image, embeddings[: len(image)] * weight[:, None])
         return logits
 
-    progress = progress_bar(batches, desc=description, unit=" batches", leave=False)
-    scanned = scoring.scan(predict, progress, images, strips.labels, classes)
-    return Seen(scanned, sums, scanned.votes * stride / width)
-
-
-WINDOW_BATCH = 1024
-
-
-def evaluate(
-    model: keras.Model, strips: Strips, classes: int, stride: int, combine: str, description: str
-) -> dict[str, float]:
-    """Scans the windows of a split, see `scan`, and tells what `scoring.accuracies` does."""
-    scanned = scan(model, strips, classes, stride, combine, description)
-    return scoring.accuracies(scanned, strips.labels, strips.groups, strips.widths)
-
-
-def scan(
-    model: keras.Model, strips: Strips, classes: int, stride: int, combine: str, description: str
-) -> scoring.Scan:
-    """Scans the windows of a split at a stride of so many columns."""
-    _, width, _ = model.input_shape
-    batches, images = windows(strips, window_width=width, batch_size=WINDOW_BATCH, stride=stride)
     progress = progress_bar(batches, desc=f"scanning {description}", unit=" batches", leave=False)
-    return scoring.scan(model.predict_on_batch, progress, images, strips.labels, classes, combine)
+    scanned = scoring.scan(predict, progress, images, strips.labels, classes, rule)
+    return Seen(scanned, sums, scanned.votes * rule.stride / width)
+
+
+def evaluate(model: keras.Model, strips: Strips, rule: Rule, description: str) -> dict[str, float]:
+    """What `scoring.accuracies` says of a split. Args: see `see`."""
+    scanned = see(model, strips, rule, description).scan
+    return scoring.accuracies(scanned, strips.labels, strips.groups, strips.widths)

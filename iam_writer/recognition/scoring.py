@@ -1,7 +1,8 @@
 """Windows → line → form: who wrote it, and how often that is right.
 
-A line is scanned left to right as in DeepWriter (arXiv 1606.06472), and what its windows say is averaged: their softmax,
-or its logarithm. For a form it is averaged over all windows of its lines. Blank paper says nothing and has no vote.
+A line is scanned from left to right as in DeepWriter (arXiv 1606.06472). Its windows that have ink vote, and their votes
+are averaged by the answer rule of the network, see `rule`. The answer for a form is the average over all windows of its
+lines.
 """
 
 import dataclasses
@@ -11,14 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from iam_writer.recognition.rule import Rule, softmax
+
 if TYPE_CHECKING:
     from pipelines.strips import Strips
-
-DARK, LEAST_INK = 128, 0.01
-"""A window of whose pixels a smaller share is darker than this is blank: the gap between two words is nobody's."""
-
-LOWEST = 1e-7
-"""Of a probability before its logarithm is taken: a window that is sure, and wrong, must not decide alone."""
 
 WIDTHS = (1.5, 3.0, 6.0)
 """Lines are grouped by their width, in multiples of their height: narrower than each of these, and wider."""
@@ -31,13 +28,13 @@ class Scan:
     """What a model says of a split.
 
     Attributes:
-      scores: float64 `[images, classes]`, probabilities or their logarithms, summed over the windows that vote.
-      votes: int64 `[images]`, how many windows vote: all that are not blank, or, if all are, all.
-      blank: bool `[images]`, whether all are.
-      windows: int64 `[images]`, how many there are.
+      scores: float64 `[images, classes]`, sums of `rule.votes` over the windows that vote.
+      votes: int64 `[images]`, how many windows vote: those with ink. If no window of an image has ink, all of them vote.
+      blank: bool `[images]`, whether no window of the image has ink.
+      windows: int64 `[images]`, how many windows there are.
       top1: int64 `[images]`, how many of them name the right writer first.
-      top5: int64 `[images]`, how many name it among the first five.
-      combine: 'probabilities' or 'log_probabilities'.
+      top5: int64 `[images]`, how many of them name the right writer among the first five.
+      rule: the answer rule.
     """
 
     scores: np.ndarray
@@ -46,18 +43,17 @@ class Scan:
     windows: np.ndarray
     top1: np.ndarray
     top5: np.ndarray
-    combine: str
+    rule: Rule
 
     def of(self, images: np.ndarray) -> "Scan":
         """What the model says of some of the images: bool `[images]`, or their numbers."""
-        of_all = {name: value for name, value in vars(self).items() if name != "combine"}
+        of_all = {name: value for name, value in vars(self).items() if name != "rule"}
         return dataclasses.replace(self, **{name: value[images] for name, value in of_all.items()})
 
     @property
     def probabilities(self) -> np.ndarray:
-        """Float64 `[images, classes]`: of each image, rows that sum to one."""
-        means = self.scores / self.votes[:, None]
-        return means if self.combine == "probabilities" else softmax(means)
+        """float64 `[images, classes]` before calibration; rows sum to one."""
+        return self.rule.answers(self.scores / self.votes[:, None])
 
 
 def scan(
@@ -66,9 +62,9 @@ def scan(
     images: np.ndarray,
     labels: np.ndarray,
     classes: int,
-    combine: str = "probabilities",
+    rule: Rule,
 ) -> Scan:
-    """Runs a model over the windows of a split, holding one batch at a time.
+    """Runs a model over the windows of a split. One batch at a time is in memory.
 
     Args:
       predict: uint8 windows `[batch, width, height]` → logits `[batch, classes]`.
@@ -76,10 +72,7 @@ def scan(
       images: int64 `[windows]`, the image of each window.
       labels: int32 `[images]`.
       classes: how many writers there are.
-      combine: 'probabilities' or 'log_probabilities', what is summed.
-
-    Returns:
-      The sums.
+      rule: which windows vote, and what is summed. The stride is that of `batches`.
     """
     scores, of_blank = np.zeros([2, len(labels), classes])
     votes, count, top1, top5 = np.zeros([4, len(labels)], np.int64)
@@ -89,10 +82,8 @@ def scan(
         first += len(batch)
         batch = np.asarray(batch)
         logits = np.asarray(predict(batch), np.float32)[: len(image)]  # The last batch was filled up.
-        votes_now = has_ink(batch)[: len(image)]
-        says = softmax(logits)
-        if combine == "log_probabilities":
-            says = np.log(np.maximum(says, LOWEST))
+        votes_now = rule.has_ink(batch)[: len(image)]
+        says = rule.votes(softmax(logits))
         ranks = rank_of_truth(logits, labels[image])
         np.add.at(scores, image[votes_now], says[votes_now])
         np.add.at(of_blank, image[~votes_now], says[~votes_now])
@@ -102,18 +93,7 @@ def scan(
         np.add.at(top5, image, ranks < 5)
     blank = votes == 0
     scores[blank], votes[blank] = of_blank[blank], count[blank]
-    return Scan(scores, votes, blank, count, top1, top5, combine)
-
-
-def has_ink(windows: np.ndarray) -> np.ndarray:
-    """Which of uint8 windows `[n, width, height]` may vote; bool `[n]`."""
-    return (windows < DARK).mean(axis=(1, 2)) >= LEAST_INK
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Float `[n, classes]` → rows that sum to one."""
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    return Scan(scores, votes, blank, count, top1, top5, rule)
 
 
 def rank_of_truth(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:

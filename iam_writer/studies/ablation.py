@@ -17,6 +17,7 @@ import keras
 
 from iam_writer.common.files import write_beside
 from iam_writer.recognition import checkpoints, scanning
+from iam_writer.recognition.rule import Rule
 from iam_writer.studies import tables
 from iam_writer.training import experiment, trainer
 from iam_writer.training.data import Data, load
@@ -169,17 +170,11 @@ def _scanned(settings: Settings, data: Data, workdir: pathlib.Path, change: str)
         if origin.items() <= result.items():
             return result
     keras.backend.clear_session()
-    model = checkpoints.load(checkpoint)
+    model = scanning.seeing(checkpoints.load(checkpoint))
+    rule = Rule.chosen(settings.patch_width, settings.window_stride, settings.combine)
     result = dict(origin)
     for split in ("validation", "test"):
-        accuracies = scanning.evaluate(
-            model,
-            data.strips[split],
-            len(data.writers),
-            settings.window_stride,
-            settings.combine,
-            split,
-        )
+        accuracies = scanning.evaluate(model, data.strips[split], rule, split)
         result |= {f"{split}.{name}": value for name, value in accuracies.items()}
     write_beside(path, json.dumps(result, indent=2) + "\n")
     return result

@@ -109,6 +109,7 @@ def run(
         "model": network.run["model"],
         "dataset": ",".join(builder.info.full_name for builder in own.values()),
         "split": split,
+        "rule": dataclasses.asdict(network.rule),
         "strangers": None,
     }
     chosen = splits.shuffled(set().union(*form_names(own, [split]).values()))[:number]

@@ -2,8 +2,10 @@ r"""How well does a network do on scans that look different from those it was tr
 
   python -m iam_writer.studies.robustness --checkpoint=runs/top50/best.keras
 
-Scans the lines of a split clean and under each of `corruptions.py`, and prints the share of patches, lines and forms
-whose writer is named first. --other_scans compares with other images of the same lines.
+It scans the lines of a split as they are, and once more under each corruption of `corruptions.py`. It prints the share of
+patches, lines and forms whose writer is named first. --other_scans compares with other images of the same lines.
+
+The network answers by the rule that its checkpoint keeps; --window_stride and --combine try another rule.
 
 Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
 """
@@ -20,9 +22,11 @@ from iam_writer.recognition import checkpoints
 flags.DEFINE_string("checkpoint", None, "The network: best.keras of a run.", required=True)
 flags.DEFINE_string("data_dir", None, "Where TFDS keeps the dataset. Default: ~/tensorflow_datasets.")
 flags.DEFINE_enum("split", "test", ["validation", "test"], "Whose lines. Choose by validation, report test.")
-flags.DEFINE_integer("window_stride", 8, "Columns from a window to the next; 1: all.", 1)
+flags.DEFINE_integer(
+    "window_stride", None, "Columns from one window to the next. Default: the checkpoint's.", 1
+)
 flags.DEFINE_enum(
-    "combine", "probabilities", COMBINATIONS, "What of the windows is averaged for a line, and for a form."
+    "combine", None, COMBINATIONS, "What is averaged over the windows. Default: the checkpoint's."
 )
 flags.DEFINE_string(
     "other_scans",
@@ -46,7 +50,9 @@ def _robustness(values: dict) -> int:
     if values["output"]:
         programs.check_folder(values["output"])
     checkpoints.read_state(pathlib.Path(values["checkpoint"]))
-    from iam_writer.studies import scans  # TensorFlow takes seconds to load; what is wrong is told before.
+    from iam_writer.studies import (
+        scans,
+    )  # TensorFlow takes seconds to load, so a wrong flag is reported before.
 
     print(scans.table(scans.run(**values)))
     return 0

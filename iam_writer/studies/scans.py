@@ -16,7 +16,8 @@ from iam_writer.common.files import write_beside
 from iam_writer.common.provenance import provenance
 from iam_writer.handwriting import images
 from iam_writer.recognition import checkpoints
-from iam_writer.recognition.scanning import evaluate
+from iam_writer.recognition.rule import Rule
+from iam_writer.recognition.scanning import evaluate, seeing
 from iam_writer.studies.corruptions import CORRUPTIONS, corrupted
 from pipelines.strips import Example, open_or_build
 
@@ -28,8 +29,8 @@ def run(
     checkpoint: str,
     data_dir: str | None,
     split: str,
-    window_stride: int,
-    combine: str,
+    window_stride: int | None,
+    combine: str | None,
     other_scans: str | None,
     output: str | None,
 ) -> dict[str, object]:
@@ -45,7 +46,9 @@ def run(
     """
     trained = checkpoints.read_state(pathlib.Path(checkpoint))["run"]
     own = builders(trained, data_dir)
-    model = checkpoints.load(checkpoint)
+    kept = checkpoints.read_rule(pathlib.Path(checkpoint))
+    rule = kept.changed(window_stride, combine)
+    model = seeing(checkpoints.load(checkpoint))
     _, width, height = model.input_shape
 
     def accuracies(examples: Iterable[Example], name: str) -> dict[str, float]:
@@ -58,7 +61,7 @@ def run(
                 source=name,
                 black_on_white=True,
             )
-            return evaluate(model, strips, len(trained["writers"]), window_stride, combine, name)
+            return evaluate(model, strips, rule, name)
 
     def lines(part: str) -> Iterator[Example]:
         return line_examples(own, part)
@@ -69,8 +72,8 @@ def run(
         "checkpoint": checkpoint,
         "dataset": ",".join(builder.info.full_name for builder in own.values()),
         "split": split,
-        "window_stride": window_stride,
-        "combine": combine,
+        "rule": dataclasses.asdict(rule),
+        "rule_of_checkpoint": dataclasses.asdict(kept),
         "results": {CLEAN: accuracies(lines(split), CLEAN)},
     }
     for name in CORRUPTIONS:
@@ -90,7 +93,8 @@ def table(report: dict[str, object]) -> str:
     groups = [report["results"]]
     if "same_lines" in report:
         groups.append(report["same_lines"])
-    rows = []
+    rule, kept = (Rule(**report[name]) for name in ("rule", "rule_of_checkpoint"))
+    rows = [f"Answer rule: {rule.in_words()}." + (f" {rule.instead_of(kept)}" if rule != kept else "")]
     for group in groups:
         first = next(iter(group.values()))
         head = f"{first['lines']:,} lines, {first['forms']:,} forms"

@@ -20,6 +20,7 @@ from iam_writer.common.files import write_beside
 from iam_writer.common.provenance import provenance
 from iam_writer.iam_writer_dataset_builder import prepare
 from iam_writer.recognition import scoring
+from iam_writer.recognition.rule import LOG_PROBABILITIES, Rule
 from iam_writer.studies import hand_made_features
 from pipelines.strips import Example, examples_of_split
 from pipelines.system.cores import usable_cores
@@ -150,7 +151,7 @@ def evaluate(machine: Pipeline, split: Split, classes: int) -> dict[str, float]:
             windows=none + 1,
             top1=none,
             top5=none,
-            combine="log_probabilities",
+            rule=Rule(stride=1, combine=LOG_PROBABILITIES),
         )
         return scoring.accuracies(scanned, part.labels, part.forms, part.widths)
 

@@ -17,9 +17,10 @@ from iam_writer.common.datasets import parts
 from iam_writer.common.errors import OtherRunError
 from iam_writer.common.files import write_beside
 from iam_writer.common.provenance import provenance
-from iam_writer.recognition import checkpoints, scoring
+from iam_writer.recognition import checkpoints
 from iam_writer.recognition.calibrate import calibrate
-from iam_writer.recognition.scanning import scan
+from iam_writer.recognition.rule import Rule
+from iam_writer.recognition.scanning import see, seeing
 from iam_writer.training.compiling import compiled_model
 from iam_writer.training.data import Data, load
 from iam_writer.training.distribution import is_chief, set_up_device, wait_for_each_other
@@ -125,16 +126,17 @@ def _run(
     wait_for_each_other(strategy)  # The chief may still be writing what all will read.
 
     checkpoints.restore(model, workdir / BEST)
-    results = {}
+    rule = Rule.chosen(settings.patch_width, settings.window_stride, settings.combine)
+    best, seen, results = seeing(model), {}, {}
     for split in ("validation", "test"):
         strips = data.strips[split]
-        scanned = scan(model, strips, len(data.writers), settings.window_stride, settings.combine, split)
-        results |= scoring.accuracies_of_parts(split, scanned, strips, parts(identity, strips.labels))
-    calibration = calibrate(model, data.strips)
+        seen[split] = see(best, strips, rule, split)
+        results |= seen[split].accuracies(split, strips, parts(identity, strips.labels))
+    calibration = calibrate(best, data.strips["train"], data.strips["validation"], seen["validation"])
     minutes = (time.monotonic() - began) / 60
-    summary = {"minutes": minutes} | _summary(settings, data, progress, precision, results)
+    summary = {"minutes": minutes} | _summary(settings, data, progress, precision, rule, results)
     if chief:
-        checkpoints.add_calibration(workdir / BEST, calibration)
+        checkpoints.add_calibration(workdir / BEST, rule, calibration)
         write_beside(workdir / "result.json", json.dumps(summary, indent=2) + "\n")
     return results
 
@@ -174,7 +176,12 @@ def run_seeds(settings: Settings) -> dict[str, float | list[float]]:
 
 
 def _summary(
-    settings: Settings, data: Data, progress: Progress, precision: str, results: dict[str, dict[str, float]]
+    settings: Settings,
+    data: Data,
+    progress: Progress,
+    precision: str,
+    rule: Rule,
+    results: dict[str, dict[str, float]],
 ) -> dict[str, object]:
     """One flat object: everything that a reader of the accuracies needs to believe them."""
     summary = {
@@ -192,6 +199,7 @@ def _summary(
         "dataset": data.name,
         "dataset_fingerprint": data.fingerprint,
         "precision": precision,
+        "rule": dataclasses.asdict(rule),
         "config": dataclasses.asdict(settings),
     }
     return summary | provenance()

@@ -57,7 +57,11 @@ flags.DEFINE_integer("seed", 0, "Of the weights, the order of the patches, and d
 flags.DEFINE_integer("num_seeds", 1, "Runs for this many seeds, seed and on, each in a folder of its own.", 1)
 flags.DEFINE_enum("learning_rate_schedule", "constant", SCHEDULES, "cosine: falls to zero over the epochs.")
 flags.DEFINE_integer(
-    "window_stride", 8, "Columns from a window to the next in the final evaluation; 1: all.", 1
+    "window_stride",
+    None,
+    "Columns from one window to the next when the network answers. The checkpoint keeps it. Default: a quarter of "
+    "--patch_width.",
+    1,
 )
 flags.DEFINE_float(
     "warmup_fraction", 0, "Share of all steps in which the learning rate rises to its height.", 0, 0.99
@@ -78,10 +82,13 @@ flags.DEFINE_integer(
     0,
 )
 flags.DEFINE_integer(
-    "validation_stride", 32, "As --window_stride, after each epoch, when the best one is chosen.", 1
+    "validation_stride", 32, "As --window_stride, but after each epoch, when the best epoch is chosen.", 1
 )
 flags.DEFINE_enum(
-    "combine", "probabilities", COMBINATIONS, "What of the windows is averaged for a line, and for a form."
+    "combine",
+    "probabilities",
+    COMBINATIONS,
+    "What is averaged over the windows of a line or a form. The checkpoint keeps it.",
 )
 flags.DEFINE_float("checkpoint_minutes", 2, "A kill loses no more than this.", 0)
 flags.DEFINE_list("profile_steps", None, "First and last step to profile for TensorBoard, such as 20,30.")

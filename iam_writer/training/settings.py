@@ -45,7 +45,7 @@ class Settings:
     label_smoothing: float
     ema_momentum: float
     early_stopping_epochs: int
-    window_stride: int
+    window_stride: int | None
     validation_stride: int
     combine: str
     workdir: str

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import pathlib
 import signal
@@ -18,7 +19,8 @@ from tqdm import tqdm
 from iam_writer.common.devices import on_jax
 from iam_writer.common.errors import DivergedError, ServiceError
 from iam_writer.recognition import checkpoints
-from iam_writer.recognition.scanning import evaluate
+from iam_writer.recognition.rule import Rule
+from iam_writer.recognition.scanning import evaluate, seeing
 from iam_writer.training.compiling import compiled_model
 from iam_writer.training.data import Data
 from iam_writer.training.distribution import is_chief, set_up_device, train_function
@@ -170,6 +172,11 @@ class Trainer:
                         f"Stopped at step {self.progress.step:,} of {steps:,}; the same command goes on from there."
                     )
 
+    @functools.cached_property
+    def _seeing(self) -> keras.Model:
+        """The network as validation uses it; made once, since its first step compiles."""
+        return seeing(self.model)
+
     def _is_finished(self) -> bool:
         """Whether the last epoch is over, or so many are since the best one that no better is waited for."""
         progress, patience = self.progress, self.settings.early_stopping_epochs
@@ -304,11 +311,9 @@ class Trainer:
     def _score_epoch(self, logs: dict[str, float], bar: tqdm) -> None:
         progress, settings = self.progress, self.settings
         result = evaluate(
-            self.model,
+            self._seeing,
             self.data.strips["validation"],
-            len(self.data.writers),
-            settings.validation_stride,
-            settings.combine,
+            Rule(settings.validation_stride, settings.combine),
             "validation",
         )
         entry = {"step": progress.step, **{f"train.{name}": value for name, value in logs.items()}}

@@ -8,6 +8,7 @@ from stroke_lines import line
 
 from iam_writer.exporting import line_graph
 from iam_writer.recognition import scanning, scoring
+from iam_writer.recognition.rule import Rule
 from iam_writer.studies.corruptions import CORRUPTIONS, corrupted
 from pipelines import strips
 from pipelines.two_tones import two_tones
@@ -63,14 +64,14 @@ def test_windows_that_have_ink_vote(combine, written):
         return np.asarray(windows)[:, :3, 5].astype(np.float32) / 8
 
     windows = scanning.cut(strips.lay(png(gray), HEIGHT, WIDTH, black_on_white=True), WIDTH, STRIDE)
-    scan = scoring.scan(logits, [windows], np.zeros(len(windows), int), np.zeros(1, int), 3, combine)
+    rule = Rule(STRIDE, combine)
+    scan = scoring.scan(logits, [windows], np.zeros(len(windows), int), np.zeros(1, int), 3, rule)
     assert scan.votes[0] == (len(windows) if written.stop == 0 else 10)
     found = line_graph.probabilities_of_line(
         lambda windows: tf.nn.softmax(tf.constant(logits(windows))),
         tf.constant(gray),
         height=HEIGHT,
         width=WIDTH,
-        stride=STRIDE,
-        combine=combine,
+        rule=rule,
     )
     np.testing.assert_allclose(found, scan.probabilities[0], atol=1e-6)

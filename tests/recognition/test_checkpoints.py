@@ -7,6 +7,7 @@ import pytest
 
 from iam_writer.common.errors import CheckpointError
 from iam_writer.recognition import checkpoints
+from iam_writer.recognition.rule import Rule
 
 
 def test_the_calibration_is_replaced_and_all_else_stays(trained, tmp_path):
@@ -15,12 +16,13 @@ def test_the_calibration_is_replaced_and_all_else_stays(trained, tmp_path):
     path.write_bytes(source.read_bytes())
     changed = checkpoints.read_calibration(path)
     changed.temperature[:] = 7
-    checkpoints.add_calibration(path, changed)
+    checkpoints.add_calibration(path, Rule(7, "log_probabilities"), changed)
     assert checkpoints.read_calibration(path).temperature.tolist() == [7, 7]
+    assert checkpoints.read_rule(path) == Rule(7, "log_probabilities")
     assert checkpoints.fingerprint(path) == checkpoints.fingerprint(source)
     with zipfile.ZipFile(path) as after, zipfile.ZipFile(source) as before:
         assert sorted(after.namelist()) == sorted(before.namelist())
-        for name in set(before.namelist()) - {checkpoints.CALIBRATION_MEMBER}:
+        for name in set(before.namelist()) - {checkpoints.RULE_MEMBER, checkpoints.CALIBRATION_MEMBER}:
             assert after.read(name) == before.read(name)
     assert [p.name for p in tmp_path.iterdir()] == ["copy.keras"]
 

@@ -39,9 +39,9 @@ def some(page, lines):
 def test_a_page_of_lines_is_seen_as_the_same_lines_in_the_dataset(network, test_strips, page):
     lines = np.array([0, 1, 2])
     scan = network.scan(network.lay(some(page, lines)))
-    seen = network.see(test_strips, network.stride, "test")
+    seen = network.see(test_strips, "test")
     pooled, amounts = seen.pooled([lines])
-    np.testing.assert_allclose(scan.probabilities[scan.votes].mean(axis=0), pooled[0], atol=1e-4)
+    np.testing.assert_allclose(network.pooled(scan), pooled[0], atol=1e-4)
     np.testing.assert_allclose(network.embedding(scan), seen.embedded([lines])[0], rtol=1e-3, atol=1e-4)
     assert scan.amount == pytest.approx(amounts[0])
     answer = network.answer(scan)
@@ -96,7 +96,7 @@ def test_a_page_more_like_a_known_hand_when_turned_is_upside_down(
 
 
 def test_accuracies_can_be_read_off(network, test_strips):
-    seen = network.see(test_strips, network.stride, "test")
+    seen = network.see(test_strips, "test")
     (result,) = seen.accuracies("test", test_strips, {}).values()
     assert result["lines"] == len(test_strips)
     assert 0 <= result["patch_top1"] <= result["patch_top5"] <= 1

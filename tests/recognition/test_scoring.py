@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from iam_writer.recognition import scoring
+from iam_writer.recognition.rule import Rule, softmax
 
 
 def test_softmax_of_huge_logits():
-    assert scoring.softmax(np.array([[1e4, 1e4], [0.0, np.log(3)]])).round(6).tolist() == [
+    assert softmax(np.array([[1e4, 1e4], [0.0, np.log(3)]])).round(6).tolist() == [
         [0.5, 0.5],
         [0.25, 0.75],
     ]
@@ -85,7 +86,7 @@ def scan_all(logits, windows, images, labels, combine="probabilities", in_batche
     numbered = iter([numbers[batch] for batch in in_batches])
     batches = [windows[batch] for batch in in_batches]
     return scoring.scan(
-        lambda batch: logits[next(numbered)], batches, images, labels, logits.shape[1], combine
+        lambda batch: logits[next(numbered)], batches, images, labels, logits.shape[1], Rule(1, combine)
     )
 
 
@@ -110,9 +111,9 @@ def test_blank_windows_do_not_vote():
     assert scanned.votes.tolist() == [2, 2, 2, 1]
     assert scanned.windows.tolist() == [3, 2, 2, 1]
     assert scanned.blank.tolist() == [False, False, True, True]
-    says_0 = scoring.softmax(np.array([[1.0, 0]]))
+    says_0 = softmax(np.array([[1.0, 0]]))
     assert np.allclose(scanned.probabilities[:2], says_0)
-    assert np.allclose(scanned.probabilities[2], scoring.softmax(np.array([[0.0, 9]])))
+    assert np.allclose(scanned.probabilities[2], softmax(np.array([[0.0, 9]])))
 
     result = scoring.accuracies(scanned, labels, np.array(["a", "a", "a", "b"]), np.ones(4))
     assert result["line_top1"] == 3 / 4  # The blank line of form a is taken for another's.

@@ -30,13 +30,19 @@ def dataset(tmp_path_factory):
 
 
 @keras.saving.register_keras_serializable(package="tests")
+class Ink(keras.layers.Layer):
+    """The share of ink in a patch."""
+
+    def call(self, patches):
+        return keras.ops.mean(1 - keras.ops.cast(patches, "float32") / 255, axis=(1, 2))[:, None]
+
+
+@keras.saving.register_keras_serializable(package="tests")
 class Spacing(keras.layers.Layer):
     """Knows the writers by the share of ink, which is 6 in 16, 28 or 40 columns by 24 in 40 rows."""
 
-    def call(self, patches):
-        ink = keras.ops.mean(1 - keras.ops.cast(patches, "float32") / 255, axis=(1, 2))
-        known = 0.6 * 6 / keras.ops.convert_to_tensor([16.0, 28.0, 40.0])
-        return -1000 * keras.ops.square(ink[:, None] - known)
+    def call(self, ink):
+        return -1000 * keras.ops.square(ink - 0.6 * 6 / keras.ops.convert_to_tensor([16.0, 28.0, 40.0]))
 
 
 @pytest.fixture
@@ -47,12 +53,13 @@ def checkpoint(dataset, tmp_path):
 
     def save(fingerprint=right):
         patches = keras.Input((100, 40), dtype="uint8")
-        model = keras.Model(patches, Spacing()(patches))
+        model = keras.Model(patches, Spacing()(Ink(name="embedding")(patches)))
         model.compile(optimizer="adam", loss="mse")
         trained = {
             "dataset": "iam_writer/folder",
             "fingerprint": fingerprint,
             "writers": ["w0", "w1", "w2"],
+            "combine": "log_probabilities",
         }
         checkpoints.save(model, tmp_path / "best.keras", {"run": trained})
         return tmp_path / "best.keras"
@@ -65,8 +72,8 @@ def run(dataset, checkpoint, **changes):
         "checkpoint": str(checkpoint),
         "data_dir": str(dataset / "tfds"),
         "split": "test",
-        "window_stride": 8,
-        "combine": "probabilities",
+        "window_stride": None,
+        "combine": None,
         "other_scans": None,
         "output": None,
     }
@@ -85,10 +92,22 @@ def test_accuracies_under_each_corruption(dataset, checkpoint, tmp_path, monkeyp
         # Strokes on gray paper are known again because all lines are read as black on white.
         assert (result["line_top1"] == 1) == (name != "upside_down"), name
     assert json.loads((tmp_path / "report.json").read_text()) == report
+    # A checkpoint without a rule, and no result.json beside it.
+    assert (report["rule"]["stride"], report["rule"]["combine"]) == (8, "log_probabilities")
     table = scans.table(report)
+    assert table.startswith("Answer rule: a window every 8 columns, log probabilities averaged.\n")
     row = next(row for row in table.splitlines() if row.startswith("upside_down"))
     drop = 100 * (1 - report["results"]["upside_down"]["line_top1"])
     assert f"{drop:.1f}" in row.split()
+
+
+def test_another_rule_is_named_in_the_output(dataset, checkpoint):
+    report = run(dataset, checkpoint(), window_stride=1000, combine="probabilities")
+    assert report["results"]["clean"]["patches"] == report["results"]["clean"]["lines"] == 3
+    assert scans.table(report).startswith(
+        "Answer rule: a window every 1000 columns, probabilities averaged. This is not the rule that the checkpoint "
+        "keeps, which is: a window every 8 columns, log probabilities averaged.\n"
+    )
 
 
 def test_other_scans_of_the_same_lines(dataset, checkpoint, tmp_path):

@@ -1,0 +1,141 @@
+"""rule.py: the rule itself, and one line that is asked about in five ways."""
+
+import importlib.util
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import run_module
+from PIL import Image
+
+from iam_writer.common import datasets
+from iam_writer.exporting import exporter as exporting
+from iam_writer.exporting import formats
+from iam_writer.handwriting.pages import Page, TextLine
+from iam_writer.recognition import checkpoints, recognizer, scanning, scoring
+from iam_writer.recognition.rule import LEGACY_STRIDE, Rule
+from pipelines.strips import lay
+
+INK, PAPER = np.zeros((1, 4, 5), np.uint8), np.full((1, 4, 5), 200, np.uint8)
+
+
+def test_a_run_that_names_no_stride_looks_four_times_at_each_part():
+    assert Rule.chosen(113, None, "probabilities") == Rule(28, "probabilities")
+    assert Rule.chosen(113, 16, "log_probabilities") == Rule(16, "log_probabilities")
+    assert Rule(28).changed(None, None) == Rule(28)
+    assert Rule(28).changed(8, "log_probabilities") == Rule(8, "log_probabilities")
+
+
+def test_a_window_votes_from_the_least_ink_on():
+    one_dark_pixel = PAPER.copy()
+    one_dark_pixel[0, 0, 0] = 99
+    windows = np.concatenate([INK, PAPER, one_dark_pixel])
+    assert Rule(1, dark=100, least_ink=0.05).has_ink(windows).tolist() == [True, False, True]
+    assert Rule(1, dark=99, least_ink=0.05).has_ink(windows).tolist() == [True, False, False]
+    assert Rule(1, dark=100, least_ink=0.06).has_ink(windows).tolist() == [True, False, False]
+
+
+def test_a_rule_is_read_as_it_was_written():
+    rule = Rule(16, "log_probabilities", 100, 0.02)
+    assert Rule.from_json(rule.to_json()) == rule
+    with pytest.raises(ValueError, match="another version"):
+        Rule.from_json(json.dumps({"stride": 8, "votes": "all"}))
+
+
+@pytest.mark.parametrize("wrong", [{"stride": 0}, {"stride": 8, "combine": "votes"}])
+def test_what_is_no_rule(wrong):
+    with pytest.raises(ValueError, match="must be"):
+        Rule(**wrong)
+
+
+def test_a_checkpoint_without_a_rule_has_that_of_its_result_json(trained, tmp_path):
+    """As version 0.1 wrote it: the trained network's last checkpoint has no rule either."""
+    path = tmp_path / "last.keras"
+    shutil.copy(trained[0] / "last.keras", path)
+    assert checkpoints.read_rule(path) == Rule(LEGACY_STRIDE, "probabilities")
+    (tmp_path / "result.json").write_text(json.dumps({"config": {"window_stride": 16}}))
+    assert checkpoints.read_rule(path) == Rule(16, "probabilities")
+
+
+COMBINED = pytest.mark.parametrize("combine", ["probabilities", "log_probabilities"])
+
+
+@pytest.fixture
+def checkpoint(trained, tmp_path, combine):
+    """A copy of the trained network whose rule has a stride and a combination of its own."""
+    path = tmp_path / "best.keras"
+    shutil.copy(trained[0] / "best.keras", path)
+    checkpoints.add_calibration(path, Rule(7, combine), checkpoints.read_calibration(path))
+    return path
+
+
+@COMBINED
+def test_one_line_five_ways(trained, checkpoint, combine, tmp_path):
+    """The scan of a run, evaluate, identify, the SavedModel and ONNX give one answer, before calibration."""
+    network = recognizer.Recognizer(checkpoint, checkpoints.read_calibration(checkpoint))
+    strips = datasets.strips(network.run, "test", trained[1])
+    by_the_run = scanning.see(
+        scanning.seeing(checkpoints.load(checkpoint)), strips, Rule(7, combine), "test"
+    ).scan.probabilities[0]
+    found = {"evaluate": network.see(strips, "test").pooled([np.array([0])])[0][0]}
+
+    example = next(datasets.line_examples(datasets.builders(network.run, trained[1]), "test"))
+    gray = np.asarray(Image.open(io.BytesIO(example.image)).convert("L"))
+    page = Page(gray, 0.0, [TextLine(gray, (0, 0, *gray.shape[::-1]))], [])
+    found["identify"] = network.pooled(network.scan(network.lay(page)))
+
+    exporter = exporting.Exporter(checkpoint, str(trained[1]))
+    exporter.write("saved_model", tmp_path / "out")
+    loaded = tf.saved_model.load(str(tmp_path / "out/saved_model"))
+    found["saved_model"] = loaded.signatures["line"](line=tf.constant(gray))["probabilities"].numpy()
+
+    if all(map(importlib.util.find_spec, formats.PACKAGES["onnx"])):
+        import onnxruntime
+
+        exporter.write("onnx", tmp_path / "out")
+        session = onnxruntime.InferenceSession(tmp_path / "out/onnx" / formats.FILES["onnx"])
+        columns = lay(example.image, network.height, network.width, black_on_white=True)
+        windows = np.ascontiguousarray(scanning.cut(columns, network.width, 7))
+        windows = windows[Rule(7).has_ink(windows)]
+        says = session.run(["probabilities"], {"patches": windows})[0]
+        found["onnx"] = Rule(7, combine).answers(Rule(7, combine).votes(says).mean(axis=0)[None])[0]
+
+    for name, probabilities in found.items():
+        np.testing.assert_allclose(probabilities, by_the_run, atol=1e-4, err_msg=name)
+    other = scoring.Scan(**vars(network.see(strips, "test", Rule(7, "probabilities")).scan)).probabilities[0]
+    assert np.abs(other - by_the_run).max() > 1e-3 or combine == "probabilities"  # The two do differ here.
+
+
+def test_evaluate_gives_the_figures_of_result_json(trained, evaluated):
+    result = json.loads((trained[0] / "result.json").read_text())
+    kept = checkpoints.read_rule(trained[0] / "best.keras")
+    assert result["rule"] == vars(kept) and kept == Rule(10, "probabilities")
+    of_test = {
+        name.removeprefix("test."): value for name, value in result.items() if name.startswith("test.")
+    }
+    assert scoring.table({"test": of_test}) in evaluated[0].stdout
+    network = recognizer.Recognizer(
+        trained[0] / "best.keras", checkpoints.read_calibration(trained[0] / "best.keras")
+    )
+    strips = datasets.strips(network.run, "test", trained[1])
+    found = network.see(strips, "test").accuracies("test", strips, {})["test"]
+    for level in ("line_top1", "line_top5", "form_top1", "form_top5"):
+        assert found[level] == of_test[level]
+
+
+def test_evaluate_says_that_another_rule_was_asked_for(trained, tmp_path):
+    done = run_module(
+        "evaluate",
+        f"--checkpoint={trained[0] / 'best.keras'}",
+        f"--data_dir={trained[1]}",
+        f"--output={tmp_path}",
+        "--window_stride=1000",
+        "--combine=log_probabilities",
+    )
+    assert done.returncode == 0, done.stderr
+    for text in (done.stdout, (tmp_path / "report.html").read_text()):
+        assert "Answer rule: a window every 1000 columns, log probabilities averaged." in text
+        assert "not the rule that the checkpoint keeps, which is: a window every 10 columns" in text
