@@ -149,7 +149,7 @@ class Recognizer:
 
     def verdict(self, file: str, page: Page, scan: Scan, gallery: Gallery | None = None) -> Verdict:
         """Who of the writers trained on, or of a gallery, wrote a page."""
-        warnings = [*self.warnings(page, scan), *doubts(self.calibration, scan.amount)]
+        warnings = [*self.warnings(page, scan), *doubts(self.calibration, self.rule, scan.amount)]
         voting = {"lines": len(np.unique(scan.line[scan.votes])), "windows": int(scan.votes.sum())}
         if gallery is not None:
             names = gallery.writers

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from iam_writer.recognition.calibration import FEW_FORMS, Calibration
+from iam_writer.recognition.rule import Rule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +83,20 @@ def _sentences(warnings: Sequence[str]) -> str | None:
     return " ".join(f"{text[0].upper()}{text[1:]}." for text in warnings) or None
 
 
-def doubts(calibration: Calibration, amount: float) -> list[str]:
-    """What to bear in mind about so much writing, and about so little validation."""
+def doubts(calibration: Calibration, rule: Rule, amount: float) -> list[str]:
+    """Why the probabilities may be less honest than usual.
+
+    Args:
+      calibration: of the network.
+      rule: the answer rule of the network.
+      amount: of writing, in window widths.
+    """
     found = []
+    if calibration.combine != rule.combine:
+        found.append(
+            "the probabilities are rough: an older version calibrated this checkpoint for another answer rule; give the "
+            "command that trained it once more, which only calibrates it anew"
+        )
     if amount < calibration.amounts[0] / 2:
         found.append("there is less writing than half a line: a guess")
     if calibration.forms < FEW_FORMS:

@@ -5,6 +5,7 @@ import pytest
 from calibrations import made
 
 from iam_writer.recognition import verdict
+from iam_writer.recognition.rule import Rule
 
 NAMES = ["ada", "bob", "cy", "di", "ed", "flo"]
 PROBABILITIES = np.array([0.01, 0.7, 0.2, 0.05, 0.03, 0.01])
@@ -45,6 +46,13 @@ def test_an_unknown_hand():
     [(1.0, 30, []), (0.4, 30, ["less writing"]), (1.0, 29, ["only 29"]), (0.4, 3, ["less", "only 3"])],
 )
 def test_doubts(amount, forms, expected):
-    found = verdict.doubts(made(forms=np.array(forms), lines=np.array(100)), amount)
+    found = verdict.doubts(made(forms=np.array(forms), lines=np.array(100)), Rule(28), amount)
     assert len(found) == len(expected)
     assert all(part in text for part, text in zip(expected, found, strict=True))
+
+
+def test_a_calibration_for_another_rule_is_doubted():
+    calibration = made(forms=np.array(100), lines=np.array(900))
+    assert verdict.doubts(calibration, Rule(28), 9.0) == []
+    (doubt,) = verdict.doubts(calibration, Rule(28, "log_probabilities"), 9.0)
+    assert "for another answer rule" in doubt
