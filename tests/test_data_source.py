@@ -1,4 +1,4 @@
-"""The dataset in the tools that people use: PyTorch, Grain, tfds.show_examples. Runs the README's own code."""
+"""The dataset in the tools that people use: PyTorch, Grain, tfds.show_examples. Runs the code of README and docs/pipeline.md."""
 
 import pathlib
 import re
@@ -9,15 +9,22 @@ import tensorflow_datasets as tfds
 from conftest import SMALL_IAM, scribble, write_iam
 
 from iam_writer.common.errors import MissingDataError
-from iam_writer.iam_writer_dataset_builder import prepare
+from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
 
-README = (pathlib.Path(__file__).parent.parent / "README.md").read_text()
+ROOT = pathlib.Path(__file__).parent.parent
 
 
-def code(word: str) -> str:
-    """The block of Python in the README that has a word."""
-    [block] = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if word in block]
+def code(word: str, page: str = "docs/pipeline.md") -> str:
+    """The block of Python on a page that contains a word. There must be one such block."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    [block] = [block for block in blocks if word in block]
     return block
+
+
+def ended(block: str) -> str:
+    """The block with its endless loop left after one batch."""
+    assert block.count("    ...  #") == 1
+    return block.replace("    ...  #", "    break  #")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +34,7 @@ def iam(tmp_path_factory):
 
 @pytest.fixture
 def namespace(iam):
-    """What there is after the README's data source: the train split, nine lines of three writers."""
+    """The names after the block that makes a data source: the train split, nine lines of three writers."""
     block = code("tfds.data_source(")
     for place, folder in (("/home/me/iam", iam), ("/home/me/array_records", iam.parent / "arrays")):
         assert block.count(f'"{place}"') == 1
@@ -68,19 +75,35 @@ class Squares(tfds.core.GeneratorBasedBuilder):
             yield i, {"image": np.full((113, 120, 1), 100 * (i % 2), np.uint8), "label": i % 2}
 
 
-def test_patches_of_another_dataset_as_the_readme_has_it(tmp_path):
+def test_the_ten_lines_of_the_readme(tmp_path):
+    block = code("strips_of_split", "README.md")
+    assert len([line for line in block.splitlines() if line.strip()]) <= 10
+    place = 'tfds.builder("iam_writer/synthetic")'
+    assert block.count(place) == 1
+    config = synthetic_config(num_writers=3, forms_per_writer=3, lines_per_form=2)
+    names = {"config": config, "folder": tmp_path}
+    exec(
+        ended(block).replace(place, 'tfds.builder("iam_writer", config=config, data_dir=folder)'),
+        names,
+    )
+    images, writers = names["images"].numpy(), names["writers"].numpy()
+    assert images.shape == (256, 113, 113) and images.dtype == np.uint8
+    assert writers.shape == (256,) and writers.dtype == np.int32
+    assert set(writers) == {0, 1, 2}
+    assert len(names["strips"]) == 3 * 2  # One of three pages of each writer, of two lines.
+
+
+def test_patches_of_another_dataset(tmp_path):
     builder = Squares(data_dir=tmp_path)
     builder.download_and_prepare()
-    block = code("strips_of_split")
-    assert block.count("    ...  #") == 1
     names = {"builder": builder}
-    exec(block.replace("    ...  #", "    break  #"), names)
+    exec(ended(code("strips_of_split")), names)
     images, labels = names["images"].numpy(), names["labels"].numpy()
     assert images.shape == (256, 113, 113) and set(labels) == {0, 1}
     assert (images == 100 * labels[:, None, None]).all()
 
 
-def test_pytorch_as_the_readme_has_it(namespace):
+def test_pytorch_as_the_guide_has_it(namespace):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[peers]'")
     exec(code("import torch"), namespace)
     images, writers = namespace["images"], namespace["writers"]
@@ -93,7 +116,7 @@ def test_pytorch_as_the_readme_has_it(namespace):
     assert [row["id"] for rows in loader for row in rows] == [row["id"] for row in namespace["lines"]]
 
 
-def test_grain_as_the_readme_has_it(namespace):
+def test_grain_as_the_guide_has_it(namespace):
     pytest.importorskip("grain", reason="Grain is not installed: pip install '.[peers]'")
     exec(code("import grain"), namespace)
     rows = namespace["rows"]

@@ -38,11 +38,12 @@ _HEAD = """\
 
 {command}
 
-{protocol} Accuracies are top-1 in per cent, {seeds}; the best epoch was chosen by validation lines.
+{protocol} Accuracies are top-1 in per cent, {seeds}. The best epoch was chosen by validation lines.
 
-Every row is the first one with those flags changed that it names. A run has as many patches as its recipe was measured
-to train in {minutes:g} min, on {machine}, and "minutes" are what that came to, validation left out. Rows without
-minutes are no runs of their own: the networks of the first row scan their lines in another way.
+The first row is the recipe. Each other row is the recipe with the named flags changed. The speed of each row was measured
+first, on {machine}. Each run then trained as many patches as its row trains in {minutes:g} min at that speed. The column
+"minutes" says how long that took, without validation. Rows without minutes were not trained: the networks of the first row scan
+the lines in another way.
 
 """
 

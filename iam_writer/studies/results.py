@@ -34,9 +34,10 @@ _HEAD = """\
 
 # Results
 
-Accuracies are those of the test part, whose writer is named first, in per cent; the best epoch, or the SVM's C, was chosen
-by validation lines. "Macro" is the mean over writers of the accuracy of their lines. Several seeds make one row, of means,
-with the standard deviation of lines. "Minutes" are those of the whole command, resumptions included.
+An accuracy is the share of the test part, in per cent, whose writer is named first. The best epoch, or the C of the support
+vector machine, was chosen by validation lines. "Macro line" is the mean over writers of the accuracy of each writer's lines. Runs
+that differ in their seed only make one row: it has the means, and the standard deviation of the accuracy on lines. "Minutes" are the
+time of the whole command, with all its parts if it was stopped and continued.
 """
 
 

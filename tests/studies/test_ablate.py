@@ -136,8 +136,9 @@ def test_the_page():
     for part in (
         "# Same minutes of training: iam_writer/top50\n",
         "`python -m iam_writer.studies.ablate --flagfile=x.flags`",
-        "over seeds 0, 1, 2;",
-        "in 2 min, on 2 cores, ",
+        "over seeds 0, 1, 2. ",
+        "first, on 2 cores. ",
+        " in 2 min at that speed",
     ):
         assert part in page
     table = [line for line in page.splitlines() if line.startswith("| ")][2:]
@@ -146,7 +147,7 @@ def test_the_page():
         "| `augment=scale` | 50.0 ± 0.0 | 25.0 ± 0.0 | 75.0 ± 0.0 | 2.5 | 2.04 | 56,320 | 460 |",
         "| `window_stride=226` | 50.0 ± 0.0 | 12.5 ± 0.0 | 75.0 ± 0.0 | 2.5 | – | – | – |",
     ]
-    assert "of seed 0;" in ablation.page({"": results[""][:1]}, minutes=2)
+    assert "of seed 0. " in ablation.page({"": results[""][:1]}, minutes=2)
 
 
 def test_the_program(base, tmp_path):
