@@ -10,7 +10,8 @@ import sys
 PROGRAMS = {
     "train": ("iam_writer.train", "trains a network to name the writer of a line"),
     "identify": ("iam_writer.identify", "names the writer of a page"),
-    "enroll": ("iam_writer.enroll", "adds a writer whom the network was not trained on"),
+    "enroll": ("iam_writer.enroll", "adds a writer to a gallery, from a page or more"),
+    "gallery": ("iam_writer.gallery", "lists, renames and removes the writers of a gallery"),
     "verify": ("iam_writer.verify", "says whether two pages are by the same hand"),
     "evaluate": ("iam_writer.evaluate", "reports how well a network does on held-out forms"),
     "export": ("iam_writer.export", "writes a network as SavedModel, LiteRT or ONNX"),
@@ -22,6 +23,7 @@ RESEARCH = {
     "baseline": ("iam_writer.studies.baseline", "trains a support vector machine on the same lines"),
     "robustness": ("iam_writer.studies.robustness", "measures a network on bad scans"),
     "trial": ("iam_writer.studies.trial", "measures identify, enroll and verify on pages of strangers, too"),
+    "reference": ("iam_writer.studies.reference", "learns from invented writers what verify knows of hands"),
     "results": ("iam_writer.studies.results", "writes a page of results from many runs"),
     "collage": ("iam_writer.studies.collage", "draws random patches of a dataset"),
     "benchmark": ("pipelines.benchmark", "measures patches/s of the pipeline and of others"),

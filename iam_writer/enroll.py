@@ -1,7 +1,11 @@
-r"""Adds a writer to a gallery, from a page or more: the network need not have been trained on that hand.
+r"""Adds a writer to a gallery, from a page or more.
 
+  iam-writer enroll --gallery=g.npz --writer=Ada ada1.png ada2.png
+  iam-writer identify --gallery=g.npz page.png
   python -m iam_writer.enroll --checkpoint=best.keras --gallery=g.npz --writer=Ada ada1.png ada2.png
-  python -m iam_writer.identify --checkpoint=best.keras --gallery=g.npz page.png
+
+Without --checkpoint the gallery keeps what the hand descriptor counts. With --checkpoint it keeps what a trained network
+makes of the hand; the network need not have been trained on that writer. iam-writer gallery lists, renames and removes writers.
 
 Pages of a writer who is there already are added to what is known of the hand. The gallery is written beside and renamed.
 
@@ -19,10 +23,12 @@ from absl import app, flags
 
 from iam_writer.common import programs
 from iam_writer.common.errors import FlagError, NoWritingError
-from iam_writer.recognition import inputs
+from iam_writer.recognition import hands, inputs, reference
 from iam_writer.recognition.gallery import Gallery
 
-flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
+flags.DEFINE_string(
+    "checkpoint", None, "A trained network, a best.keras. Default: none, the hand descriptor counts."
+)
 flags.DEFINE_string("gallery", None, "File of enrolled writers; made if it is not there.", required=True)
 flags.DEFINE_string("writer", None, "Whose hand the pages are.", required=True)
 
@@ -30,8 +36,37 @@ flags.DEFINE_string("writer", None, "Whose hand the pages are.", required=True)
 def main(argv: list[str]) -> None:
     if not argv[1:]:
         raise app.UsageError("From which pages? Name their files.")
-    checkpoint, gallery = (os.path.expanduser(flags.FLAGS[name].value) for name in ("checkpoint", "gallery"))
-    programs.run(lambda: _enroll(argv[1:], checkpoint, pathlib.Path(gallery), flags.FLAGS.writer))
+    gallery, writer = pathlib.Path(flags.FLAGS.gallery).expanduser(), flags.FLAGS.writer
+    if flags.FLAGS.checkpoint is None:
+        programs.run(lambda: _count(argv[1:], gallery, writer))
+    checkpoint = os.path.expanduser(flags.FLAGS.checkpoint)
+    programs.run(lambda: _enroll(argv[1:], checkpoint, gallery, writer))
+
+
+def _count(paths: list[str], path: pathlib.Path, writer: str) -> int:
+    """Enrolls by the hand descriptor."""
+    programs.check_folder(path)
+    if not writer.strip():
+        raise FlagError("--writer is empty. Name the writer of the pages.")
+    population = reference.read()
+    added = hands.sample(writer, list(dict.fromkeys(paths)))
+    for page in added.pages:
+        for text in page.warnings:
+            print(f"{page.path}: {text}.", file=sys.stderr)
+    with filelock.FileLock(path.with_name(f".{path.name}.lock")):
+        known = hands.enrolled(path, population) if path.exists() else {}
+        for sentence in hands.doubtful(added, known):
+            print(sentence, file=sys.stderr)
+        known = hands.with_pages(known, added)
+        hands.write_gallery(path, known, population)
+    pages = len(known[writer].pages)
+    print(f"{path} now holds {numbered(len(known), 'writer')}; {writer} has {numbered(pages, 'page')}.")
+    return 0
+
+
+def numbered(number: int, noun: str) -> str:
+    """Such as '1 writer' and '2 writers'."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) -> int:
@@ -64,7 +99,9 @@ def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) 
         gallery = gallery.with_pages(writer, np.concatenate(embeddings))
         gallery.write(path)
     windows = gallery.windows[gallery.writers.index(writer)]
-    print(f"{path} knows {len(gallery.writers)} writers; {writer} by {windows:,} windows.")
+    print(
+        f"{path} now holds {numbered(len(gallery.writers), 'writer')}; {writer} has {numbered(windows, 'window')}."
+    )
     return 0
 
 

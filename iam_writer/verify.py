@@ -1,10 +1,12 @@
 r"""Says whether two pages are by the same hand, and how often such an answer is wrong.
 
+  iam-writer verify letter1.png letter2.png
   python -m iam_writer.verify --checkpoint=best.keras letter1.png letter2.png
 
-The score is the probability that one hand wrote both, if before looking one and two were as likely. The border and the
-error rates are from pairs of a validation form and another one, with writers whom this step had not seen before, though
-the network had.
+Without --checkpoint the pages are compared by the hand descriptor, which needs no training. The answer says how strongly
+the pages speak for one hand or for two, if both were as likely before looking, and how often such an answer is wrong for
+invented writers. With --checkpoint a trained network compares them. Its error rates come from pairs of a validation form and
+another form; this step has not seen their writers before, but the network has.
 
 Exit status: 0 the same hand; 2 two hands; 1 a flag is wrong, or a file cannot be read or has no handwriting; 130 stopped.
 """
@@ -17,19 +19,28 @@ from absl import app, flags
 
 from iam_writer.common import programs
 from iam_writer.common.errors import CheckpointError, NoWritingError
-from iam_writer.recognition import inputs
+from iam_writer.recognition import hands, inputs
 
-flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
-flags.DEFINE_bool(
-    "json", False, "Print one object: files, same, score, false_match, false_non_match, warning."
+flags.DEFINE_string(
+    "checkpoint", None, "A trained network, a best.keras. Default: none, the hand descriptor compares."
 )
+flags.DEFINE_bool("json", False, "Print one JSON object.")
 
 
 def main(argv: list[str]) -> None:
     if len(argv) != 3:
         raise app.UsageError("Which two pages? Name their files.")
+    as_json = flags.FLAGS.json
+    if flags.FLAGS.checkpoint is None:
+        programs.run(lambda: _compare(argv[1:], as_json))
     checkpoint = os.path.expanduser(flags.FLAGS.checkpoint)
-    programs.run(lambda: _verify(argv[1:], checkpoint, flags.FLAGS.json))
+    programs.run(lambda: _verify(argv[1:], checkpoint, as_json))
+
+
+def _compare(paths: list[str], as_json: bool) -> int:
+    found = hands.verify(*paths)
+    print(json.dumps(found.as_json()) if as_json else found.as_text())
+    return 0 if found.same else 2
 
 
 def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:

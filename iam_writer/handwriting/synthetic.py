@@ -108,7 +108,7 @@ LINE_CHARACTERS = (22, 34)
 """A line has at least and at most so many; at most so many with `text_file`."""
 
 # Domains of the random numbers, so that no two uses of them share a stream.
-_HAND, _LETTER, _FORM, _LINE, _STYLE = range(5)
+_HAND, _LETTER, _FORM, _LINE, _STYLE, _SESSION = range(6)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +173,8 @@ class SyntheticHandwriting:
       test_script: what they write those forms in that `splits.split_by_form` holds out for test; None: the same.
       fonts_dir: a folder of *.ttf and *.otf files; writer k writes with font k modulo their number.
       text_file: what is written with them: UTF-8, a sentence a line.
+      sessions: by how much a writer's hand differs from form to form, as hands do that write on other days with other
+        pens; 0: only as much as one pen and one size of letters do, 1: about as much as real pages do.
 
     Attributes:
       lines: all of them, sorted by id.
@@ -195,6 +197,7 @@ class SyntheticHandwriting:
         test_script: str | None = None,
         fonts_dir: str | os.PathLike[str] | None = None,
         text_file: str | os.PathLike[str] | None = None,
+        sessions: float = 0.0,
     ):
         if num_writers < 2:
             raise errors.TooFewWritersError(
@@ -212,6 +215,7 @@ class SyntheticHandwriting:
                 "With fonts, text_file says what is written; script and test_script are of hands."
             )
         self._seed = seed
+        self._sessions = sessions
         self._fonts, self._sentences = [], []
         digest = hashlib.sha256(
             json.dumps([VERSION, num_writers, forms_per_writer, lines_per_form, seed]).encode()
@@ -224,6 +228,8 @@ class SyntheticHandwriting:
                 _check_coverage(font, self._sentences)
         if scripts != ("latin", "latin"):
             digest.update(json.dumps(scripts).encode())
+        if sessions:
+            digest.update(json.dumps(["sessions", sessions]).encode())
         self.fingerprint = digest.hexdigest()
 
         digits = max(2, len(str(num_writers - 1)))
@@ -255,7 +261,14 @@ class SyntheticHandwriting:
             picture = draw_with_font(style, line.text, form_random, random)
         else:
             hand = draw_hand(self._seed, writer, self._script[line.id])
+            size = 1.0
+            if self._sessions:
+                session = np.random.default_rng([_SESSION, self._seed, writer, form])
+                hand, size = in_a_session(hand, session, self._sessions)
             picture = draw(hand, line.text, form_random, random)
+            if size != 1.0:
+                width, height = (max(1, round(side * size)) for side in picture.size)
+                picture = picture.resize((width, height), Image.Resampling.BICUBIC)
         file = io.BytesIO()
         picture.save(file, "PNG", compress_level=1)
         return file.getvalue()
@@ -318,6 +331,31 @@ def draw_hand(seed: int, writer: int, script: str = "latin") -> Hand:
         drift=random.uniform(0.3, 2.5),
         variation=random.uniform(0.25, 0.6),
     )
+
+
+def in_a_session(hand: Hand, session: np.random.Generator, strength: float) -> tuple[Hand, float]:
+    """A hand as it writes on one day, with one pen, on one kind of paper.
+
+    Args:
+      hand: as it usually is.
+      session: random numbers of this session.
+      strength: 1: pages differ about as much as a person's real pages do.
+
+    Returns:
+      The hand in this session, and the size of its letters, 1 being the usual one.
+    """
+    by = strength * session.normal(0, 1, 8)
+    hand = dataclasses.replace(
+        hand,
+        slant=hand.slant + 0.06 * by[0],
+        width=hand.width * float(np.exp(0.06 * by[1])),
+        spacing=hand.spacing + 0.5 * by[2],
+        thickness=hand.thickness * float(np.exp(0.2 * by[3])),
+        pressure=float(np.clip(hand.pressure * np.exp(0.3 * by[4]), 0, 0.5)),
+        tremor=hand.tremor * float(np.exp(0.4 * by[5])),
+        variation=hand.variation * float(np.exp(0.2 * by[6])),
+    )
+    return hand, float(np.exp(0.08 * by[7]))
 
 
 def draw(hand: Hand, text: str, form: np.random.Generator, line: np.random.Generator) -> Image.Image:

@@ -1,0 +1,58 @@
+r"""Lists the writers of a gallery, renames a writer, or removes one.
+
+  iam-writer gallery family.npz
+  iam-writer gallery family.npz --rename=Ada --to="Ada L."
+  iam-writer gallery family.npz --remove=Bob
+
+The gallery is one that iam_writer.enroll made without --checkpoint. It is written beside and renamed.
+
+Exit status: 0 done; 1 a flag is wrong, or the gallery cannot be read or has no such writer; 130 stopped.
+"""
+
+import os
+import pathlib
+
+import filelock
+from absl import app, flags
+
+from iam_writer.common import programs
+from iam_writer.recognition import hands, reference
+
+flags.DEFINE_string("rename", None, "The writer to give another name.")
+flags.DEFINE_string("to", None, "The other name.")
+flags.DEFINE_string("remove", None, "The writer to remove.")
+
+
+@flags.multi_flags_validator(["rename", "to"], "--rename and --to go together.")
+def _go_together(values):
+    return (values["rename"] is None) == (values["to"] is None)
+
+
+@flags.multi_flags_validator(["rename", "remove"], "Rename and remove one after the other.")
+def _are_one_step(values):
+    return values["rename"] is None or values["remove"] is None
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) != 2:
+        raise app.UsageError("Which gallery? Name its file.")
+    path = pathlib.Path(os.path.expanduser(argv[1]))
+    names = {name: flags.FLAGS[name].value for name in ("rename", "to", "remove")}
+    programs.run(lambda: _gallery(path, **names))
+
+
+def _gallery(path: pathlib.Path, rename: str | None, to: str | None, remove: str | None) -> int:
+    population = reference.read()
+    if rename or remove:
+        with filelock.FileLock(path.with_name(f".{path.name}.lock")):
+            known = hands.enrolled(path, population)
+            known = hands.renamed(known, rename, to) if rename and to else hands.without(known, str(remove))
+            hands.write_gallery(path, known, population)
+    for writer, sample in hands.enrolled(path, population).items():
+        pages = len(sample.pages)
+        print(f"{writer}: {pages} page{'s' * (pages != 1)}, {sample.lines} line{'s' * (sample.lines != 1)}")
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main)

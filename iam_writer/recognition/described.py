@@ -1,0 +1,154 @@
+"""Pages as the hand descriptor counts them, kept by content so that a second look takes no time. No TensorFlow.
+
+What is kept lies in `~/.cache/iam_writer`, or below XDG_CACHE_HOME where that is set. It may be removed at any time.
+"""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import io
+import json
+import multiprocessing
+import os
+import pathlib
+import zipfile
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import cv2
+import numpy as np
+
+from iam_writer.common.errors import BadImageError
+from iam_writer.common.files import write_beside
+from iam_writer.handwriting import pages
+from iam_writer.recognition import descriptor
+from pipelines.system.cores import usable_cores
+
+VERSION: Final = 1
+"""Of what is kept. Raise it when counts of the same file change for a reason that no other version tells."""
+
+LOOK: Final = 32
+"""Pixels of a side of the small picture by which a recompressed copy of a page is known."""
+
+ALIKE: Final = 0.995
+"""Correlation of two small pictures from which two files are said to show one page."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DescribedPage:
+    """What is known of a page.
+
+    Attributes:
+      path: as it was given.
+      sha256: of the file's bytes, in hexadecimal.
+      counts: int64 `[2, descriptor.SIZE]`, of its first, third, fifth … line, and of the others; of a single line, of its
+        left half and its right half.
+      lines: how many text lines were found.
+      look: float32 `[LOOK, LOOK]`, a small picture of the page, with mean 0 and length 1.
+      warnings: sentences on what is odd about the page.
+    """
+
+    path: str
+    sha256: str
+    counts: np.ndarray
+    lines: int
+    look: np.ndarray
+    warnings: tuple[str, ...]
+
+    def shows_the_same_as(self, other: "DescribedPage") -> bool:
+        """Whether both files show one page: the same bytes, or the same picture saved in another way."""
+        return self.sha256 == other.sha256 or float((self.look * other.look).sum()) > ALIKE
+
+
+def describe(path: str | os.PathLike[str]) -> DescribedPage:
+    """Finds the lines of a page and counts them; or takes what was counted when this file was seen before.
+
+    Args:
+      path: an image file of a page, or of a single line.
+
+    Raises:
+      BadImageError: there is no image to read; the message names the file and says why.
+    """
+    name = os.fspath(path)
+    try:
+        sha256 = hashlib.sha256(pathlib.Path(name).read_bytes()).hexdigest()
+    except OSError:
+        sha256 = ""  # Whoever reads the image says what is wrong.
+    kept = _place(sha256)
+    found = _kept(kept, name, sha256) if sha256 else None
+    if found is None:
+        found = _described(name, sha256)
+        _keep(kept, found)
+    return found
+
+
+def describe_all(paths: Iterable[str]) -> Iterator[DescribedPage | BadImageError]:
+    """`describe` of many files on all cores, in order. A file that cannot be read gives its error."""
+    names = list(paths)
+    workers = min(usable_cores(), len(names))
+    if workers < 2:
+        yield from map(_described_or_error, names)
+        return
+    # Spawned, not forked: the caller may run threads.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+        yield from pool.map(_described_or_error, names, chunksize=1)
+
+
+def _one_thread() -> None:
+    cv2.setNumThreads(1)  # There is a process for each core already.
+
+
+def _described_or_error(path: str) -> DescribedPage | BadImageError:
+    try:
+        return describe(path)
+    except BadImageError as error:
+        return error
+
+
+def _described(path: str, sha256: str) -> DescribedPage:
+    page = pages.read(path)
+    images = [line.image for line in page.lines]
+    if len(images) == 1:
+        images = np.array_split(images[0], 2, axis=1)
+    counts = np.zeros((2, descriptor.SIZE), np.int64)
+    for number, image in enumerate(images):
+        counts[number % 2] += descriptor.counts(image)
+    return DescribedPage(path, sha256, counts, len(page.lines), _look(page.gray), tuple(page.warnings))
+
+
+def _look(gray: np.ndarray) -> np.ndarray:
+    small = cv2.resize(gray, (LOOK, LOOK), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small -= small.mean()
+    return small / max(float(np.linalg.norm(small)), 1e-6)
+
+
+def _place(sha256: str) -> pathlib.Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    version = f"{VERSION}.{pages.VERSION}.{descriptor.VERSION}"
+    return pathlib.Path(cache) / "iam_writer" / "pages" / version / f"{sha256}.npz"
+
+
+def _kept(place: pathlib.Path, path: str, sha256: str) -> DescribedPage | None:
+    """What was kept of a file, None if nothing is, or if it is damaged."""
+    try:
+        with np.load(place, allow_pickle=False) as arrays:
+            counts, look = arrays["counts"], arrays["look"]
+            about = json.loads(str(arrays["about"]))
+            if counts.shape != (2, descriptor.SIZE) or look.shape != (LOOK, LOOK):
+                return None
+            return DescribedPage(path, sha256, counts, about["lines"], look, tuple(about["warnings"]))
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _keep(place: pathlib.Path, page: DescribedPage) -> None:
+    """Keeps a page for the next time, if there is room: an answer does not depend on it."""
+    file = io.BytesIO()
+    about = json.dumps({"lines": page.lines, "warnings": list(page.warnings)})
+    np.savez_compressed(file, counts=page.counts, look=page.look, about=np.array(about))
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_beside(place, file.getvalue())
+    except OSError:
+        return

@@ -1,0 +1,401 @@
+"""The hand descriptor: what a hand looks like, as counts of small shapes of its outlines. No TensorFlow.
+
+A line, a region or a page is turned into histograms, counted on black-and-white pixels at 300 dpi:
+
+* contour hinge: how the outline of ink bends, at three scales (M. Bulacu and L. Schomaker, "Text-independent writer
+  identification and verification using textural and allographic features", IEEE TPAMI 29(4), 2007, their f2);
+* runs of paper between ink, in rows and in columns (the same article, f5);
+* local binary patterns on circles of several radii (A. Nicolaou, A. D. Bagdanov, M. Liwicki and D. Karatzas, "Sparse
+  radial sampling LBP for writer identification", ICDAR 2015).
+
+All are counts, so those of a page are the sums of those of its lines. `features` makes vectors of them.
+`Whitening` makes vectors that a cosine compares, for writers that nobody has seen before. `Discriminants` tells
+known writers apart. All lengths are pixels at DPI: see `at_dpi` and `estimated_dpi`.
+"""
+
+import dataclasses
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from pipelines.two_tones import BLACK, two_tones
+
+VERSION = 1
+"""Of what is counted. Raise it when the same image gives other counts."""
+
+DPI = 300
+"""Pixels of an inch of paper, at which everything here is measured."""
+
+LEGS = (3, 5, 10)
+"""Pixels along a contour from the point that a hinge stands on to the ends of its legs."""
+
+DIRECTIONS = 24
+"""Sectors of the circle, the first centred on the direction of reading, so that no common direction lies on an edge."""
+
+LONGEST_RUN = 60
+"""Pixels. Longer runs of paper are margins and gaps between words, and are not counted."""
+
+RADII = tuple(range(1, 15))
+"""Pixels, of the circles that local binary patterns sample. They reach from the edge of a stroke to its neighbours."""
+
+_PAIRS = DIRECTIONS * (DIRECTIONS + 1) // 2
+_PAIR = np.zeros(
+    (DIRECTIONS, DIRECTIONS), np.int64
+)  # [a leg's sector, the other's] → number of the unordered pair
+_PAIR[np.triu_indices(DIRECTIONS)] = np.arange(_PAIRS)
+_PAIR = np.maximum(_PAIR, _PAIR.T)
+
+_PATTERNS = 256
+
+HISTOGRAMS = {
+    **{f"contour hinge, legs of {leg}": _PAIRS for leg in LEGS},
+    "runs of paper in rows": LONGEST_RUN,
+    "runs of paper in columns": LONGEST_RUN,
+    **{f"local binary patterns, radius {radius}": _PATTERNS for radius in RADII},
+}
+"""Histogram → its number of bins, in the order in which they follow each other in a vector of counts."""
+
+SIZE = sum(HISTOGRAMS.values())
+"""Counts of a line."""
+
+
+# Counting.
+
+
+def counts(gray: np.ndarray) -> np.ndarray:
+    """The histograms of an image, end to end.
+
+    Args:
+      gray: uint8 `[height, width]` at DPI, dark on light: a line, a region or a page. Gray or black and white.
+
+    Returns:
+      int64 `[SIZE]`; all zero if there is no ink. Counts of several lines may be added.
+    """
+    ink = two_tones(gray) == BLACK
+    return np.concatenate([*hinge_counts(ink), run_counts(ink), run_counts(ink.T), *pattern_counts(ink)])
+
+
+def histogram(counts: np.ndarray, name: str) -> np.ndarray:
+    """One of HISTOGRAMS: int `[..., SIZE]` → int `[..., bins]`."""
+    begin = 0
+    for other, bins in HISTOGRAMS.items():
+        if other == name:
+            return counts[..., begin : begin + bins]
+        begin += bins
+    raise KeyError(name)
+
+
+def hinge_counts(ink: np.ndarray) -> list[np.ndarray]:
+    """Counts the pairs of directions of a hinge's legs, for each of LEGS.
+
+    A hinge stands on a point of an outer or inner contour. Its legs end `leg` pixels before and after it. Contours
+    that are shorter than the two legs are specks, and are left out.
+
+    Args:
+      ink: bool `[height, width]`.
+
+    Returns:
+      int64 `[300]` a leg.
+    """
+    contours, _ = cv2.findContours(np.pad(ink, 1).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return [np.zeros(_PAIRS, np.int64) for _ in LEGS]
+    lengths = np.array([len(contour) for contour in contours])
+    points = np.concatenate(contours).reshape(-1, 2)
+    # Of each point: the number of its contour's first point, that contour's length, its own place on it.
+    first, length = np.repeat(np.cumsum(lengths) - lengths, lengths), np.repeat(lengths, lengths)
+    place = np.arange(len(points)) - first
+    found = []
+    for leg in LEGS:
+        kept = length > 2 * leg
+        here, start, around, at = points[kept], first[kept], length[kept], place[kept]
+        after = _sectors(points[start + (at + leg) % around] - here, leg)
+        before = _sectors(points[start + (at - leg) % around] - here, leg)
+        both = (after >= 0) & (before >= 0)
+        found.append(np.bincount(_PAIR[after[both], before[both]], minlength=_PAIRS))
+    return found
+
+
+def _sectors(steps: np.ndarray, leg: int) -> np.ndarray:
+    """The sector of each (x, y), counter-clockwise as seen; -1 where a thin stroke's contour has come back."""
+    return _SECTORS[leg][steps[:, 1] + leg, steps[:, 0] + leg]
+
+
+def _sector_table(leg: int) -> np.ndarray:
+    """The sectors of all steps that a leg can take: int64 `[1 + 2 leg, 1 + 2 leg]`, by y and x."""
+    y, x = np.mgrid[-leg : leg + 1, -leg : leg + 1]
+    sectors = np.rint(np.arctan2(-y, x) * (DIRECTIONS / (2 * np.pi))).astype(np.int64) % DIRECTIONS
+    sectors[leg, leg] = -1
+    return sectors
+
+
+_SECTORS = {leg: _sector_table(leg) for leg in LEGS}
+
+
+def run_counts(ink: np.ndarray) -> np.ndarray:
+    """Counts the runs of paper between two pixels of ink in a row, by their length.
+
+    Args:
+      ink: bool `[height, width]`.
+
+    Returns:
+      int64 `[LONGEST_RUN]`, from length 1.
+    """
+    row, column = np.nonzero(ink)
+    lengths = np.diff(column)[np.diff(row) == 0] - 1
+    return np.bincount(lengths[lengths <= LONGEST_RUN], minlength=LONGEST_RUN + 1)[1 : LONGEST_RUN + 1]
+
+
+def pattern_counts(ink: np.ndarray) -> list[np.ndarray]:
+    """Counts the patterns that eight points on a circle make, for each of RADII.
+
+    Bit k of a pattern says whether there is ink at k × 45°, counter-clockwise from the direction of reading. A
+    circle stands on every pixel. What lies beyond the image is paper. Pattern 0, paper all around, is mostly
+    margin: its count is always 0.
+
+    Args:
+      ink: bool `[height, width]`.
+
+    Returns:
+      int64 `[256]` a radius.
+    """
+    height, width = ink.shape
+    margin = max(RADII)
+    # Each bit has a copy of the image, so that a circle's pattern is the union of eight shifted copies.
+    bits = [np.pad(ink.astype(np.uint8) << bit, margin) for bit in range(8)]
+    found = []
+    for radius in RADII:
+        aside = round(radius * 2**-0.5)
+        steps = (0, radius), (-aside, aside), (-radius, 0), (-aside, -aside)
+        patterns = np.zeros((height, width), np.uint8)
+        for bit, (down, right) in enumerate([*steps, *((-y, -x) for y, x in steps)]):
+            shifted = bits[bit][margin + down :, margin + right :][:height, :width]
+            cv2.bitwise_or(patterns, shifted, dst=patterns)
+        number = np.ravel(cv2.calcHist([patterns], [0], None, [_PATTERNS], [0, _PATTERNS])).astype(np.int64)
+        number[0] = 0
+        found.append(number)
+    return found
+
+
+def features(counts: np.ndarray) -> np.ndarray:
+    """Vectors whose distance is Hellinger's, which suits distributions better than Euclid's would.
+
+    Each histogram is divided by its sum, so that all weigh alike; of that, the square roots.
+
+    Args:
+      counts: int `[n, SIZE]`, see `counts`.
+
+    Returns:
+      float32 `[n, SIZE]` of unit length; zero where nothing was counted.
+    """
+    parts = np.split(counts, np.cumsum(list(HISTOGRAMS.values()))[:-1], axis=1)
+    joined = np.concatenate(
+        [np.sqrt(part / np.maximum(part.sum(axis=1, keepdims=True), 1)) for part in parts], axis=1
+    )
+    return unit(joined).astype(np.float32)
+
+
+# Comparing hands that nobody has seen before.
+
+
+@dataclasses.dataclass(frozen=True)
+class Whitening:
+    """A linear map after which all directions weigh alike, and a cosine compares.
+
+    Attributes:
+      mean: float32 `[dimensions]`, taken off first.
+      projection: float32 `[dimensions, components]`.
+    """
+
+    mean: np.ndarray
+    projection: np.ndarray
+
+    @classmethod
+    def fit(cls, vectors: np.ndarray, components: int) -> "Whitening":
+        """Learns the principal components, and divides each by its spread. Needs no labels.
+
+        H. Jégou and O. Chum, "Negative evidences and co-occurences in image retrieval: the benefit of PCA and
+        whitening", ECCV 2012.
+
+        Args:
+          vectors: float `[n, dimensions]`, see `features`.
+          components: how many to keep; fewer where there are not so many.
+        """
+        mean, directions, spread = principal_components(vectors, components)
+        return cls(mean.astype(np.float32), (directions / spread).astype(np.float32))
+
+    @classmethod
+    def fit_within(
+        cls, vectors: np.ndarray, writers: np.ndarray, components: int, shrinkage: float = 0.0
+    ) -> "Whitening":
+        """Learns the principal components, and divides by the spread of the pages of one writer.
+
+        A. O. Hatch, S. Kajarekar and A. Stolcke, "Within-class covariance normalization for SVM-based speaker
+        recognition", Interspeech 2006.
+
+        Args:
+          vectors: float `[n, dimensions]`, of two or more pages a writer; those of a single page add nothing.
+          writers: `[n]` labels.
+          components: how many principal components to keep before.
+          shrinkage: from 0, the spread as measured, to 1, the same spread in all directions.
+        """
+        mean, directions, _ = principal_components(vectors, components)
+        spread = _within((vectors - mean) @ directions, writers)
+        variances, axes = np.linalg.eigh(_shrunk(spread, shrinkage))
+        projection = directions @ (axes / np.sqrt(np.maximum(variances, 1e-12)))
+        return cls(mean.astype(np.float32), projection.astype(np.float32))
+
+    def project(self, vectors: np.ndarray) -> np.ndarray:
+        """float `[n, dimensions]` → float32 `[n, components]`, before they are brought to unit length."""
+        return np.asarray((vectors - self.mean) @ self.projection, np.float32)
+
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """float `[n, dimensions]` → float32 `[n, components]` of unit length: their products are the cosines."""
+        return unit(self.project(vectors)).astype(np.float32)
+
+
+def principal_components(vectors: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The directions in which vectors differ most.
+
+    Args:
+      vectors: float `[n, dimensions]`.
+      components: at most so many; those in which nothing differs are left out.
+
+    Returns:
+      the mean, float64 `[dimensions]`; directions, float64 `[dimensions, components]`, from the widest; the standard
+      deviation along each, float64 `[components]`.
+    """
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    centred = np.asarray(vectors - mean, np.float64)
+    n, dimensions = centred.shape
+    # The smaller of the two products has the same eigenvalues.
+    wide = dimensions > n
+    values, axes = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
+    order = np.argsort(-values)[:components]
+    order = order[values[order] > 1e-9 * values.max()]
+    directions = axes[:, order]
+    if wide:
+        directions = centred.T @ directions / np.sqrt(values[order])
+    # The sign of a direction is anyone's; so that it is the same everywhere, its largest entry is positive.
+    largest = directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])]
+    directions = directions * np.where(largest < 0, -1, 1)
+    return mean, directions, np.sqrt(values[order] / max(1, n - 1))
+
+
+# Telling known writers apart.
+
+
+@dataclasses.dataclass(frozen=True)
+class Discriminants:
+    """Linear discriminants of known writers, on the principal components of their lines.
+
+    R. A. Fisher's discriminants for several classes, with a covariance that all writers share; shrunk after J. H.
+    Friedman, "Regularized discriminant analysis", JASA 84, 1989.
+
+    Attributes:
+      weights: float32 `[dimensions, writers]`.
+      offsets: float32 `[writers]`.
+      temperature: scores are divided by it before they become probabilities.
+    """
+
+    weights: np.ndarray
+    offsets: np.ndarray
+    temperature: float = 1.0
+
+    @classmethod
+    def fit(
+        cls, vectors: np.ndarray, labels: np.ndarray, writers: int, components: int, shrinkage: float
+    ) -> "Discriminants":
+        """Learns from labelled lines. All writers count as equally likely.
+
+        Args:
+          vectors: float `[n, dimensions]`, see `features`.
+          labels: int `[n]`, from 0 to `writers` - 1.
+          writers: how many there are. One without lines is never named.
+          components: principal components to keep before.
+          shrinkage: from 0, the covariance as measured, to 1, the same spread in all directions.
+        """
+        mean, directions, _ = principal_components(vectors, components)
+        inside = (vectors - mean) @ directions
+        number = np.bincount(labels, minlength=writers)
+        means = np.zeros((writers, inside.shape[1]))
+        np.add.at(means, labels, inside)
+        means /= np.maximum(number, 1)[:, None]
+        spread = inside - means[labels]
+        weights = np.linalg.solve(_shrunk(spread.T @ spread / len(labels), shrinkage), means.T)
+        offsets = -0.5 * (means * weights.T).sum(axis=1)
+        weights = directions @ weights
+        offsets = np.where(number > 0, offsets - mean @ weights, -np.inf)
+        return cls(weights.astype(np.float32), offsets.astype(np.float32))
+
+    def scores(self, vectors: np.ndarray) -> np.ndarray:
+        """float `[n, dimensions]` → float32 `[n, writers]`: log likelihoods but for a constant; no temperature."""
+        return (vectors @ self.weights + self.offsets).astype(np.float32)
+
+    def log_probabilities(self, vectors: np.ndarray) -> np.ndarray:
+        """float `[n, dimensions]` → float64 `[n, writers]`, with the temperature."""
+        return _log_softmax(self.scores(vectors) / self.temperature)
+
+    def calibrated(self, vectors: np.ndarray, labels: np.ndarray) -> "Discriminants":
+        """The same with the temperature that makes lines of known writers, not learnt from, the likeliest.
+
+        C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017.
+
+        Args:
+          vectors: float `[n, dimensions]` of validation.
+          labels: int `[n]`.
+        """
+        scores, rows = self.scores(vectors), np.arange(len(labels))
+        temperatures = np.geomspace(0.1, 100, 121)
+        losses = [-_log_softmax(scores / t)[rows, labels].mean() for t in temperatures]
+        return dataclasses.replace(self, temperature=float(temperatures[int(np.argmin(losses))]))
+
+
+# Resolution.
+
+
+def at_dpi(gray: np.ndarray, dpi: float) -> np.ndarray:
+    """Resamples an image of another resolution to DPI.
+
+    Args:
+      gray: uint8 `[height, width]`.
+      dpi: the image's own.
+
+    Returns:
+      uint8 `[height × DPI / dpi, width × DPI / dpi]`; the same array if the resolution is that already.
+    """
+    scale = DPI / dpi
+    size = max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale))
+    if size == gray.shape[::-1]:
+        return gray
+    # Lanczos with antialiasing, as in Pillow: OpenCV's would alias when it reduces.
+    return np.asarray(Image.fromarray(gray).resize(size, Image.Resampling.LANCZOS))
+
+
+# Shared.
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows of length one; a row of zeros stays one."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _within(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The covariance of vectors around the mean of their label."""
+    _, label, number = np.unique(labels, return_inverse=True, return_counts=True)
+    means = np.zeros((len(number), vectors.shape[1]))
+    np.add.at(means, label, vectors)
+    apart = vectors - (means / number[:, None])[label]
+    return apart.T @ apart / max(1, len(vectors) - len(number))
+
+
+def _shrunk(covariance: np.ndarray, shrinkage: float) -> np.ndarray:
+    size = len(covariance)
+    return (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / size * np.eye(size)
+
+
+def _log_softmax(scores: np.ndarray) -> np.ndarray:
+    scores = scores.astype(np.float64)
+    scores = scores - scores.max(axis=1, keepdims=True)
+    return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))

@@ -1,0 +1,418 @@
+"""Compares hands with no training of yours: whole programs as Python functions. No TensorFlow.
+
+  from iam_writer.recognition import hands
+  print(hands.verify("letter1.png", "letter2.png").as_text())
+  print(hands.identify("known", "letter.png").as_text())  # known/ada/*.png, known/bob/*.png …
+
+What is known of hands comes from invented writers (`reference`). So an answer says how strongly two samples speak for one
+hand by what invented writers do; how often that is right on real pages is told in docs/descriptor.md.
+"""
+
+import dataclasses
+import io
+import json
+import math
+import os
+import pathlib
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from iam_writer.common.errors import BadImageError, GalleryError, MissingDataError, NoWritingError
+from iam_writer.common.files import write_beside
+from iam_writer.handwriting import images
+from iam_writer.recognition import descriptor, reference
+from iam_writer.recognition.described import DescribedPage, describe_all
+from iam_writer.recognition.reference import Comparer, Reference
+
+LITTLE: Final = 1.0
+"""Lines of writing below which an answer is said to be a guess."""
+
+MANY: Final = 20
+"""Writers from which on what all their pages have in common is told by these pages, see `reference`."""
+
+SHOWN: Final = 5
+"""So many of the known writers are listed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """Writing that is taken to be by one hand.
+
+    Attributes:
+      name: of the writer, or of the file.
+      pages: that it lies on.
+    """
+
+    name: str
+    pages: tuple[DescribedPage, ...]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """int64 `[2, SIZE]`: counts of two halves of the lines."""
+        return np.sum([page.counts for page in self.pages], axis=0)
+
+    @property
+    def lines(self) -> int:
+        return sum(page.lines for page in self.pages)
+
+    @property
+    def amount(self) -> float:
+        """Lines of writing by the length of their contours, see `reference.amount`."""
+        return float(reference.amount(self.counts[None])[0])
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Whether one hand wrote two samples.
+
+    Attributes:
+      questioned: name of one sample.
+      known: name of the other.
+      log10_odds: how strongly the samples speak for one hand, if before looking one hand and two were as likely; bounded.
+      false_match: of pairs by two invented writers with as much writing, the share that is taken for one hand.
+      false_non_match: of pairs by one invented writer, the share that is taken for two hands.
+      writers: how many invented writers these shares are of.
+      lines: of the smaller sample.
+      warnings: sentences on what to bear in mind.
+    """
+
+    questioned: str
+    known: str
+    log10_odds: float
+    false_match: float
+    false_non_match: float
+    writers: int
+    lines: int
+    warnings: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        return self.log10_odds > 0
+
+    def as_json(self) -> dict[str, object]:
+        return dataclasses.asdict(self) | {"same": self.same, "warnings": list(self.warnings)}
+
+    def as_text(self) -> str:
+        answer = "one hand wrote both" if self.same else "two hands wrote them"
+        rows = [
+            f"{self.questioned} and {self.known}: {answer}.",
+            f"  The pages are {in_words(self.log10_odds)}.",
+            f"  Among {self.writers} invented writers with as much writing, {self.false_match:.1%} of the pairs by two "
+            f"writers were taken for one hand, and {self.false_non_match:.1%} of the pairs by one writer for two.",
+        ]
+        rows += [f"  Warning: {text}." for text in self.warnings]
+        return "\n".join(rows)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranking:
+    """Which of the known writers wrote a page.
+
+    Attributes:
+      file: the page.
+      writer: None if no known writer's hand is like it.
+      candidates: the writers that are most like it, with the logarithm (base 10) of the odds that one hand wrote both.
+      lines: how many text lines were found on the page.
+      warnings: sentences on what to bear in mind.
+    """
+
+    file: str
+    writer: str | None
+    candidates: tuple[tuple[str, float], ...]
+    lines: int
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        candidates = [{"writer": writer, "log10_odds": odds} for writer, odds in self.candidates]
+        return dataclasses.asdict(self) | {"candidates": candidates, "warnings": list(self.warnings)}
+
+    def as_text(self) -> str:
+        if self.writer is None:
+            rows = [f"{self.file}: none of the known writers. The nearest hands:"]
+        else:
+            rows = [f"{self.file}: written by {self.writer}"]
+        width = max(len(writer) for writer, _ in self.candidates)
+        rows += [f"  {writer:{width}}  {in_words(odds)}" for writer, odds in self.candidates]
+        rows.append(
+            f"  {self.lines} line{'s' * (self.lines != 1)} of writing were compared.".replace(
+                "line of writing were", "line of writing was"
+            )
+        )
+        rows += [f"  Warning: {text}." for text in self.warnings]
+        return "\n".join(rows)
+
+
+def in_words(log10_odds: float) -> str:
+    """Such as '40 times as likely if one hand wrote both'."""
+    times = 10 ** abs(log10_odds)
+    number = f"{times:.0f}" if times >= 10 else f"{times:.1f}"
+    return f"{number} times as likely if {'one hand' if log10_odds > 0 else 'two hands'} wrote them"
+
+
+def verify(
+    questioned: str | os.PathLike[str], known: str | os.PathLike[str], population: Reference | None = None
+) -> Comparison:
+    """Whether one hand wrote two pages.
+
+    Args:
+      questioned: an image file of a page, or of a line.
+      known: another one.
+      population: what is known of hands; by default what the package holds.
+
+    Raises:
+      BadImageError: a file is no image.
+      NoWritingError: a page has no handwriting.
+    """
+    samples = [sample(os.fspath(path), [os.fspath(path)]) for path in (questioned, known)]
+    return compare(*samples, (population or reference.read()).alone())
+
+
+def compare(questioned: Sample, known: Sample, comparer: Comparer) -> Comparison:
+    """See `verify`; for samples of several pages each."""
+    odds = comparer.log_odds(questioned.counts[None], known.counts[None])[0, 0]
+    amount = min(questioned.amount, known.amount)
+    false_match, false_non_match = comparer.errors_at(amount)
+    warnings = [
+        f"{page.path}: {text}" for page in (*questioned.pages, *known.pages) for text in page.warnings
+    ]
+    for one in questioned.pages:
+        for other in known.pages:
+            if one.shows_the_same_as(other):
+                warnings.append(f"{one.path} and {other.path} show the same page, so the answer says nothing")
+    warnings += too_little(amount, comparer)
+    return Comparison(
+        questioned.name,
+        known.name,
+        float(odds) / math.log(10),
+        false_match,
+        false_non_match,
+        comparer.writers,
+        min(questioned.lines, known.lines),
+        tuple(warnings),
+    )
+
+
+def too_little(amount: float, comparer: Comparer) -> list[str]:
+    """A sentence if there is less writing than error rates were counted on."""
+    least = max(LITTLE, float(comparer.amounts[0]))
+    if amount >= least:
+        return []
+    return [
+        f"there is only {amount:.1f} lines of writing to compare; below {least:.1f} lines the answer is a guess"
+    ]
+
+
+def sample(name: str, paths: Sequence[str]) -> Sample:
+    """Reads the pages of one writer.
+
+    Raises:
+      BadImageError: a file is no image.
+      NoWritingError: a page has no handwriting.
+    """
+    pages = []
+    for page in describe_all(paths):
+        if isinstance(page, BadImageError):
+            raise page
+        if not page.lines:
+            raise NoWritingError(f"{page.path}: {'; '.join(page.warnings)}. Name a page with handwriting.")
+        pages.append(page)
+    return Sample(name, tuple(pages))
+
+
+def identify(
+    known: str | os.PathLike[str] | Mapping[str, Sample],
+    questioned: str | os.PathLike[str],
+    population: Reference | None = None,
+) -> Ranking:
+    """Which of the known writers wrote a page.
+
+    Args:
+      known: a folder that holds a folder of page images for each writer; or samples by name, see `known_writers`.
+      questioned: an image file of a page, or of a line.
+      population: what is known of hands; by default what the package holds.
+
+    Raises:
+      MissingDataError: there is no writer's folder.
+      BadImageError: the questioned file is no image.
+      NoWritingError: the questioned page has no handwriting.
+    """
+    samples = known if isinstance(known, Mapping) else known_writers(known)[0]
+    asked = sample(os.fspath(questioned), [os.fspath(questioned)])
+    return rank(asked, samples, population or reference.read())
+
+
+def rank(asked: Sample, known: Mapping[str, Sample], population: Reference) -> Ranking:
+    """See `identify`; for samples that have been read."""
+    names = list(known)
+    counts = np.stack([known[name].counts for name in names])
+    comparer = population.among(counts) if len(names) >= MANY else population.alone()
+    near = comparer.cosines(asked.counts[None], counts)[0]
+    odds = comparer.log_odds(asked.counts[None], counts)[0] / math.log(10)
+    order = np.argsort(-near, kind="stable")[:SHOWN]
+    best = int(order[0])
+    warnings = [text for page in asked.pages for text in page.warnings]
+    for page in known[names[best]].pages:
+        if any(page.shows_the_same_as(other) for other in asked.pages):
+            warnings.append(f"{page.path} shows the same page")
+    warnings += too_little(min(asked.amount, known[names[best]].amount), comparer)
+    return Ranking(
+        asked.name,
+        names[best] if odds[best] > 0 else None,
+        tuple((names[i], float(odds[i])) for i in order),
+        asked.lines,
+        tuple(warnings),
+    )
+
+
+def known_writers(place: str | os.PathLike[str]) -> tuple[dict[str, Sample], list[str]]:
+    """Reads the pages of known writers.
+
+    Args:
+      place: a folder that holds a folder for each writer, with image files of pages or lines in it.
+
+    Returns:
+      Samples by the writer's name; and a sentence for each file that was left out.
+
+    Raises:
+      MissingDataError: there is no folder of a writer with handwriting.
+    """
+    root = pathlib.Path(place).expanduser()
+    if not root.is_dir():
+        raise MissingDataError(
+            f"There is no folder {root}. --known names a folder with a folder of pages for each writer."
+        )
+    files = {
+        of_one.name: sorted(path for path in of_one.rglob("*") if path.suffix.lower() in images.SUFFIXES)
+        for of_one in sorted(root.iterdir())
+        if of_one.is_dir() and not of_one.name.startswith(".")
+    }
+    paths = [str(path) for of_writer in files.values() for path in of_writer]
+    pages, left_out = _good(describe_all(paths))
+    by_path = {page.path: page for page in pages}
+    found = {
+        writer: Sample(writer, tuple(by_path[str(path)] for path in of_writer if str(path) in by_path))
+        for writer, of_writer in files.items()
+    }
+    found = {writer: one for writer, one in found.items() if one.pages}
+    if not found:
+        raise MissingDataError(
+            f"{root} holds no folder of a writer with handwriting. Make a folder for each writer, with page images in it."
+        )
+    return found, left_out
+
+
+def _good(described: Iterable[DescribedPage | BadImageError]) -> tuple[list[DescribedPage], list[str]]:
+    pages, left_out = [], []
+    for page in described:
+        if isinstance(page, BadImageError):
+            left_out.append(f"{page} It was left out.")
+        elif not page.lines:
+            left_out.append(f"{page.path}: {'; '.join(page.warnings)}. It was left out.")
+        else:
+            pages.append(page)
+    return pages, left_out
+
+
+def enrolled(path: str | os.PathLike[str], population: Reference) -> dict[str, Sample]:
+    """The writers of a gallery, sorted by name.
+
+    Raises:
+      GalleryError: there is none, it is damaged, or a network or another version of the descriptor made it.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if "checkpoint" in arrays:
+                raise GalleryError(
+                    f"{path} was made with a network. Name the network with --checkpoint, or enroll the writers anew."
+                )
+            if str(arrays["reference"]) != population.fingerprint:
+                raise GalleryError(
+                    f"{path} was made with another version of iam_writer. Enroll the writers anew."
+                )
+            about, counts, looks = json.loads(str(arrays["about"])), arrays["counts"], arrays["looks"]
+            found: dict[str, list[DescribedPage]] = {}
+            for row, one, look in zip(about, counts, looks, strict=True):
+                page = DescribedPage(
+                    row["path"], row["sha256"], one, row["lines"], look, tuple(row["warnings"])
+                )
+                found.setdefault(row["writer"], []).append(page)
+    except FileNotFoundError:
+        raise GalleryError(f"There is no gallery {path}. Make one with `iam-writer enroll`.") from None
+    except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise GalleryError(
+            f"{path} cannot be read as a gallery: {error}. Enroll the writers anew."
+        ) from error
+    return {writer: Sample(writer, tuple(found[writer])) for writer in sorted(found)}
+
+
+def write_gallery(path: str | os.PathLike[str], known: Mapping[str, Sample], population: Reference) -> None:
+    """Raises OSError if it cannot be written; what was there is untouched then."""
+    pages = [(writer, page) for writer, sample in known.items() for page in sample.pages]
+    about = [
+        {
+            "writer": writer,
+            "path": page.path,
+            "sha256": page.sha256,
+            "lines": page.lines,
+            "warnings": page.warnings,
+        }
+        for writer, page in pages
+    ]
+    file = io.BytesIO()
+    np.savez_compressed(
+        file,
+        reference=np.array(population.fingerprint),
+        about=np.array(json.dumps(about)),
+        counts=np.array([page.counts for _, page in pages]).reshape(-1, 2, descriptor.SIZE),
+        looks=np.array([page.look for _, page in pages]),
+    )
+    write_beside(path, file.getvalue())
+
+
+def with_pages(known: Mapping[str, Sample], added: Sample) -> dict[str, Sample]:
+    """With the pages of a writer, who may be known already; a page that the writer has already is not added again."""
+    before = known[added.name].pages if added.name in known else ()
+    hashes = {page.sha256 for page in before}
+    new = tuple(page for page in added.pages if page.sha256 not in hashes)
+    return {**known, added.name: Sample(added.name, (*before, *new))}
+
+
+def doubtful(added: Sample, known: Mapping[str, Sample]) -> list[str]:
+    """What may be a mistake about pages to enroll, in sentences."""
+    found = [
+        f"There is a writer {name!r}, too: the name differs from {added.name!r} in capitals only."
+        for name in known
+        if name != added.name and name.casefold() == added.name.casefold()
+    ]
+    for page in added.pages:
+        for name, sample in known.items():
+            for other in sample.pages:
+                if page.shows_the_same_as(other):
+                    found.append(
+                        f"{page.path} shows the same page as {other.path}, which is enrolled for {name}."
+                    )
+    return found
+
+
+def renamed(known: Mapping[str, Sample], name: str, to: str) -> dict[str, Sample]:
+    """With another name for a writer; if there is a writer of that name, the pages of both belong to that one.
+
+    Raises:
+      GalleryError: there is no such writer.
+    """
+    rest = without(known, name)
+    return with_pages(rest, Sample(to, known[name].pages))
+
+
+def without(known: Mapping[str, Sample], name: str) -> dict[str, Sample]:
+    """Without a writer.
+
+    Raises:
+      GalleryError: there is no such writer.
+    """
+    if name not in known:
+        raise GalleryError(f"There is no writer {name!r} in the gallery. It has: {', '.join(known)}.")
+    return {writer: sample for writer, sample in known.items() if writer != name}

@@ -1,0 +1,245 @@
+"""What the hand descriptor knows without any training of yours. No TensorFlow.
+
+The package holds a file, `reference.npz`. The program `iam_writer.studies.reference` wrote it, and learnt all that is in it
+from invented writers. The file says in which directions hands differ (a whitening), how like two samples by one hand and
+by two hands are for each amount of writing, and how often an answer is wrong.
+
+All pages of one collection have something in common: the scanner, the paper, the script. Invented pages do not have that.
+So two pages of a collection look more alike than they are. There are two ways to deal with this. `Reference.among` takes
+off what the pages at hand have in common, and needs pages of many writers for it. `Reference.alone` does without, and
+allows for collections whose pages have little or much in common, so its answers are less sure.
+"""
+
+import dataclasses
+import io
+import pathlib
+import zipfile
+import zlib
+from typing import Final
+
+import numpy as np
+
+from iam_writer.common.errors import MissingDataError
+from iam_writer.recognition import descriptor
+from iam_writer.recognition.descriptor import Whitening
+
+FILE: Final = pathlib.Path(__file__).with_name("reference.npz")
+
+LINE_OF_CONTOUR: Final = 3000
+"""Pixels of contour, at 300 dpi, that count as one line of writing. IAM's lines have about so many."""
+
+LEAST_AGREEMENT: Final = 0.2
+"""Halves that agree less than this count as if they agreed so much: with hardly any ink their agreement is chance."""
+
+INPUTS: Final = 6
+"""Numbers that decide the odds of a pair, see `inputs`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparer:
+    """Says how strongly samples of writing speak for one hand.
+
+    A sample is int64 `[2, SIZE]`: the counts of two halves of its lines, see `halves`.
+
+    Attributes:
+      whitening: vectors of counts → unit vectors that a cosine compares.
+      odds: float64 `[INPUTS]`: the natural logarithm of the odds of a pair is `odds @ inputs`.
+      amounts: float64 `[k]` ascending, lines of writing in the smaller sample of a pair.
+      errors: float64 `[k, 2]`, at each amount: the share of pairs by two writers that are taken for one hand, and of pairs
+        by one writer that are taken for two.
+      writers: how many invented writers these shares were counted on.
+    """
+
+    whitening: Whitening
+    odds: np.ndarray
+    amounts: np.ndarray
+    errors: np.ndarray
+    writers: int
+
+    def cosines(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """How near hands are: to rank by. With little writing this ranks better than the odds do.
+
+        Args:
+          left: int64 `[n, 2, SIZE]`.
+          right: int64 `[m, 2, SIZE]`.
+
+        Returns:
+          float64 `[n, m]`.
+        """
+        hands, others = (
+            self.whitening.apply(descriptor.features(side.sum(axis=1))) for side in (left, right)
+        )
+        return np.asarray(hands @ others.T, np.float64)
+
+    def log_odds(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """How strongly samples speak for one hand, if one hand and two were as likely before looking.
+
+        The numbers are bounded: what 200 writers have never shown is not said to be rarer than one in 200.
+
+        Args: see `cosines`.
+
+        Returns:
+          float64 `[n, m]`, natural logarithms of the odds.
+        """
+        bound = np.log(self.writers)
+        return np.asarray(np.clip(inputs(self.whitening, left, right) @ self.odds, -bound, bound))
+
+    def errors_at(self, lines: float) -> tuple[float, float]:
+        """The two shares of `errors` where the smaller of two samples has so many lines of writing."""
+        place = np.log(max(lines, 1e-3))
+        false_match, false_non_match = (
+            float(np.interp(place, np.log(self.amounts), shares)) for shares in self.errors.T
+        )
+        return false_match, false_non_match
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """What invented writers have taught.
+
+    Attributes:
+      whitening: see `Comparer`.
+      odds: float64 `[2, INPUTS]`, of `alone` and of `among`.
+      amounts: see `Comparer`.
+      errors: float64 `[2, k, 2]`, of `alone` and of `among`.
+      writers: see `Comparer`.
+      fingerprint: names the file, so that vectors of two files are never compared; eight hexadecimal digits.
+    """
+
+    whitening: Whitening
+    odds: np.ndarray
+    amounts: np.ndarray
+    errors: np.ndarray
+    writers: int
+    fingerprint: str
+
+    def alone(self) -> Comparer:
+        """For pages of which few others of the collection are at hand."""
+        return Comparer(self.whitening, self.odds[0], self.amounts, self.errors[0], self.writers)
+
+    def among(self, samples: np.ndarray) -> Comparer:
+        """For pages of a collection from which many writers are at hand.
+
+        Args:
+          samples: int64 `[n, 2, SIZE]`, of many writers of the collection, twenty or more.
+        """
+        mean = descriptor.features(samples.sum(axis=1)).mean(axis=0)
+        whitening = Whitening(mean.astype(np.float32), self.whitening.projection)
+        return Comparer(whitening, self.odds[1], self.amounts, self.errors[1], self.writers)
+
+    def to_bytes(self) -> bytes:
+        """The file. The same reference gives the same bytes."""
+        file = io.BytesIO()
+        scale = _scale(self.whitening.projection)
+        np.savez_compressed(
+            file,
+            mean=self.whitening.mean.astype(np.float16),
+            projection=np.rint(self.whitening.projection / scale).astype(np.int8),
+            scale=scale,
+            odds=self.odds,
+            amounts=self.amounts,
+            errors=self.errors,
+            writers=np.array(self.writers),
+        )
+        return file.getvalue()
+
+
+def read(path: pathlib.Path = FILE) -> Reference:
+    """The reference in a file, by default the one of the package.
+
+    Raises:
+      MissingDataError: the file is missing, damaged, or of another version of the descriptor.
+    """
+    try:
+        data = path.read_bytes()
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            projection = (arrays["projection"] * arrays["scale"]).astype(np.float32)
+            found = Reference(
+                Whitening(arrays["mean"].astype(np.float32), projection),
+                arrays["odds"],
+                arrays["amounts"],
+                arrays["errors"],
+                int(arrays["writers"]),
+                fingerprint=f"{zlib.crc32(data):08x}",
+            )
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise MissingDataError(
+            f"{path} cannot be read as a reference of hands: {error}. Install iam_writer again, or make the file by "
+            "`python -m iam_writer.studies.reference`."
+        ) from error
+    if len(found.whitening.mean) != descriptor.SIZE or found.odds.shape != (2, INPUTS):
+        raise MissingDataError(
+            f"{path} is of another version of the hand descriptor. Make it anew by "
+            "`python -m iam_writer.studies.reference`."
+        )
+    return found
+
+
+def halves(lines: np.ndarray) -> np.ndarray:
+    """Counts of lines, int `[n, lines, SIZE]` → samples int `[n, 2, SIZE]`: the first, third, fifth … line, and the others."""
+    return np.stack([lines[:, 0::2].sum(axis=1), lines[:, 1::2].sum(axis=1)], axis=1)
+
+
+def amount(samples: np.ndarray) -> np.ndarray:
+    """Lines of writing, by the length of their contours: int64 `[n, 2, SIZE]` → float64 `[n]`."""
+    shortest = descriptor.histogram(samples, f"contour hinge, legs of {descriptor.LEGS[0]}")
+    return np.asarray(shortest.sum(axis=(1, 2)) / LINE_OF_CONTOUR)
+
+
+def inputs(
+    whitening: Whitening, left: np.ndarray, right: np.ndarray, common: np.ndarray | None = None
+) -> np.ndarray:
+    """What decides how alike samples are.
+
+    Besides the cosine of two samples there is the cosine divided by what it would be if one hand had written both on one
+    page. That is told by each sample's own halves: the agreement of two halves, stepped up to the whole by the formula of
+    Spearman and Brown, is the sample's reliability, and the cosine is corrected for attenuation (C. Spearman, "The proof
+    and measurement of association between two things", American Journal of Psychology 15, 1904).
+
+    Args:
+      whitening: see `Comparer`.
+      left: int64 `[n, 2, SIZE]`.
+      right: int64 `[m, 2, SIZE]`.
+      common: float `[components]`, what all pages have in common beyond the whitening's mean, in units of the median length
+        of the vectors; to learn from invented collections.
+
+    Returns:
+      float64 `[n, m, INPUTS]`: 1, the corrected cosine a, the logarithm m of the smaller amount of writing in lines, a m,
+      the cosine c, c m.
+    """
+    (hands_left, reliable_left), (hands_right, reliable_right) = (
+        _hands(whitening, samples, common) for samples in (left, right)
+    )
+    cosine = hands_left @ hands_right.T
+    corrected = cosine / np.sqrt(np.outer(reliable_left, reliable_right))
+    m = np.log(np.maximum(np.minimum(amount(left)[:, None], amount(right)[None]), 1e-3))
+    return np.stack([np.ones_like(m), corrected, m, corrected * m, cosine, cosine * m], axis=-1)
+
+
+def _hands(
+    whitening: Whitening, samples: np.ndarray, common: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors float64 `[n, components]` of samples int64 `[n, 2, SIZE]`, and their reliabilities float64 `[n]`."""
+    parts = [samples[:, 0], samples[:, 1], samples.sum(axis=1)]
+    vectors = [whitening.project(descriptor.features(counts)).astype(np.float64) for counts in parts]
+    if common is not None:
+        shift = common * np.median(np.linalg.norm(vectors[2], axis=1))
+        vectors = [vector + shift for vector in vectors]
+    first, second, whole = (descriptor.unit(vector) for vector in vectors)
+    agreement = np.maximum((first * second).sum(axis=1), LEAST_AGREEMENT)
+    agreement[(samples.sum(axis=2) == 0).any(axis=1)] = (
+        LEAST_AGREEMENT  # A half without ink agrees with nothing.
+    )
+    return whole, 2 * agreement / (1 + agreement)
+
+
+def _scale(projection: np.ndarray) -> np.ndarray:
+    """What a step of eight bits is worth in each direction: float32 `[dimensions, n]` → float32 `[n]`."""
+    return np.asarray(np.abs(projection).max(axis=0) / 127, np.float32)
+
+
+def rounded(whitening: Whitening) -> Whitening:
+    """The whitening as it is read back from a file, in which it has 8 bits a number."""
+    scale = _scale(whitening.projection)
+    projection = np.rint(whitening.projection / scale).astype(np.int8) * scale
+    return Whitening(whitening.mean.astype(np.float16).astype(np.float32), projection.astype(np.float32))

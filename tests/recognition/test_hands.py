@@ -1,0 +1,131 @@
+"""iam_writer/recognition/hands.py, described.py, and the programs that need no checkpoint."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import run_without_tensorflow
+from invented_pages import write_pages
+from PIL import Image
+
+from iam_writer.common import errors
+from iam_writer.recognition import described, hands, reference
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """The folder of known writers, and a page of each to ask about."""
+    return write_pages(tmp_path_factory.mktemp("pages"))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_one_hand_and_two(pages):
+    known, asked = pages
+    same = hands.verify(asked[0], known / "w00/page.png")
+    other = hands.verify(asked[1], known / "w00/page.png")
+    assert same.same and same.log10_odds > 0.5
+    assert not other.same and other.log10_odds < -0.5
+    assert 0 < same.false_match < 0.2 and 0 < same.false_non_match < 0.2
+    assert "one hand wrote both" in same.as_text() and "two hands wrote them" in other.as_text()
+
+
+def test_the_same_page_in_other_bytes_is_told(pages, tmp_path):
+    page = pages[1][0]
+    Image.open(page).convert("RGB").save(tmp_path / "copy.jpg", quality=60)
+    assert "show the same page" in hands.verify(page, tmp_path / "copy.jpg").warnings[-1]
+    assert not any("same page" in text for text in hands.verify(*pages[1][:2]).warnings)
+
+
+def test_each_page_is_named(pages):
+    known, asked = pages
+    assert [hands.identify(known, path).writer for path in asked] == ["w00", "w01", "w02", "w03"]
+
+
+def test_a_stranger_is_none_of_the_known_writers(pages):
+    known, asked = pages
+    samples, _ = hands.known_writers(known)
+    del samples["w02"]
+    found = hands.identify(samples, asked[2])
+    assert found.writer is None and "none of the known writers" in found.as_text()
+    assert "%" not in found.as_text()
+
+
+def test_a_file_that_is_no_image_is_left_out_and_named(pages, tmp_path):
+    (tmp_path / "known/ada").mkdir(parents=True)
+    (tmp_path / "known/ada/good.png").write_bytes(pages[1][0].read_bytes())
+    (tmp_path / "known/ada/bad.png").write_bytes(b"no image")
+    samples, left_out = hands.known_writers(tmp_path / "known")
+    assert list(samples) == ["ada"] and len(samples["ada"].pages) == 1
+    assert len(left_out) == 1 and "bad.png" in left_out[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"), [(False, "There is no folder"), (True, "Make a folder for each writer")]
+)
+def test_no_known_writers(tmp_path, make, message):
+    if make:
+        (tmp_path / "known/ada").mkdir(parents=True)
+    with pytest.raises(errors.MissingDataError, match=message):
+        hands.known_writers(tmp_path / "known")
+
+
+def test_a_page_is_counted_once(pages, cache, monkeypatch):
+    page = pages[1][0]
+    first = described.describe(page)
+    assert len(list(cache.rglob("*.npz"))) == 1
+    monkeypatch.setattr(described, "_described", None)  # It must not be called again.
+    again = described.describe(page)
+    np.testing.assert_array_equal(first.counts, again.counts)
+    assert (first.lines, first.sha256) == (again.lines, again.sha256) and again.lines == 6
+
+
+def test_what_is_kept_may_be_damaged(pages, cache):
+    page = pages[1][0]
+    first = described.describe(page)
+    kept = next(cache.rglob("*.npz"))
+    kept.write_bytes(kept.read_bytes()[:100])
+    np.testing.assert_array_equal(described.describe(page).counts, first.counts)
+
+
+def test_programs_without_a_checkpoint_do_not_load_tensorflow(pages, tmp_path):
+    known, asked = pages
+    done = run_without_tensorflow("verify", asked[0], known / "w00/page.png")
+    assert done.returncode == 0 and "one hand wrote both" in done.stdout, done.stderr
+    done = run_without_tensorflow("identify", f"--known={known}", "--json", asked[1])
+    assert done.returncode == 0 and json.loads(done.stdout)["writer"] == "w01", done.stderr
+
+
+def test_a_gallery(pages, tmp_path):
+    known, asked = pages
+    path = tmp_path / "g.npz"
+    for writer in ("w00", "w01"):
+        done = run_without_tensorflow(
+            "enroll", f"--gallery={path}", f"--writer={writer}", known / writer / "page.png"
+        )
+        assert done.returncode == 0, done.stderr
+    assert "now holds 2 writers; w01 has 1 page." in done.stdout
+    done = run_without_tensorflow("enroll", f"--gallery={path}", "--writer=W00", known / "w00/page.png")
+    assert "differs from 'W00' in capitals only" in done.stderr and "is enrolled for w00" in done.stderr
+    done = run_without_tensorflow("gallery", path, "--rename=W00", "--to=w00")
+    assert done.stdout == "w00: 1 page, 6 lines\nw01: 1 page, 6 lines\n"
+    done = run_without_tensorflow("identify", f"--gallery={path}", "--json", asked[1])
+    assert json.loads(done.stdout)["writer"] == "w01"
+    done = run_without_tensorflow("gallery", path, "--remove=w01")
+    assert done.stdout == "w00: 1 page, 6 lines\n"
+    done = run_without_tensorflow("gallery", path, "--remove=nobody")
+    assert (
+        done.returncode == 1 and done.stderr == "There is no writer 'nobody' in the gallery. It has: w00.\n"
+    )
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no gallery"])
+def test_what_is_no_gallery(tmp_path, content):
+    if content is not None:
+        (tmp_path / "g.npz").write_bytes(content)
+    with pytest.raises(errors.GalleryError, match=r"g\.npz"):
+        hands.enrolled(tmp_path / "g.npz", reference.read())
