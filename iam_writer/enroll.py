@@ -100,7 +100,7 @@ def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) 
         gallery.write(path)
     windows = gallery.windows[gallery.writers.index(writer)]
     print(
-        f"{path} now holds {numbered(len(gallery.writers), 'writer')}; {writer} has {numbered(windows, 'window')}."
+        f"{path} now holds {numbered(len(gallery.writers), 'writer')}; {writer} has {numbered(int(windows), 'window')}."
     )
     return 0
 
