@@ -16,7 +16,7 @@ UNKNOWN = "–"
 HELD_OUT = {
     "form": "whole forms are held out",
     "form_or_row": "whole forms are held out, and text lines of the writers who have a single form",
-    "image": "**LEAKS**: single images are held out, whose pages the network has seen in training",
+    "image": "**LEAKS**: single images are held out, and the network has seen other images of the same pages in training",
 }
 """What a config's `split_by` means."""
 
