@@ -5,12 +5,7 @@ A program makes them its own with `flags.adopt_module_key_flags(data_flags)`.
 
 from absl import flags
 
-from iam_writer.iam_writer_dataset_builder import Builder
-
-SOURCES = {f"iam_writer/{config.name}": config.data for config in Builder.BUILDER_CONFIGS}
-"""Dataset → what it is made from, such as 'iam'."""
-
-DATASETS = tuple(SOURCES)
+from iam_writer.common.names import DATASETS as DATASETS
 
 flags.DEFINE_string(
     "manual_dir",

@@ -26,7 +26,7 @@ flags.DEFINE_string("output", "docs/results.md", "The file to write.")
 # What may differ between runs of one row: it says where things lie and how fast they go, not what is learnt.
 _INCIDENTAL = (
     "seed manual_dir data_dir workdir max_bad_images parallel_calls gather processes checkpoint_minutes "
-    "profile_steps jit_compile deterministic"
+    "jit_compile deterministic"
 ).split()
 
 _HEAD = """\

@@ -3,12 +3,8 @@
 import keras
 
 from iam_writer.common.devices import gpus, on_jax
-from iam_writer.models.losses import SmoothedCrossEntropy
 from iam_writer.models.networks import MODELS
 from iam_writer.training.settings import Settings
-
-NOT_DECAYED = ("bias", "gamma", "beta")
-"""Weight decay is of kernels: what these do to a channel is not made simpler by being small."""
 
 
 def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
@@ -23,11 +19,7 @@ def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
     automatic = on_jax() or (on_one_gpu and not settings.deterministic)
     model.compile(
         optimizer=_optimizer(settings, steps),
-        loss=(
-            SmoothedCrossEntropy(settings.label_smoothing)
-            if settings.label_smoothing
-            else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        ),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile={"auto": automatic, "true": True, "false": False}[settings.jit_compile],
     )
@@ -47,12 +39,4 @@ def _optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:
         )
     elif warm_up:
         rate = schedules.PolynomialDecay(0.0, warm_up, end_learning_rate=rate)  # Rises, and stays there.
-    optimizer = keras.optimizers.Adam(
-        rate,
-        weight_decay=settings.weight_decay or None,
-        use_ema=settings.ema_momentum > 0,
-        ema_momentum=settings.ema_momentum or 0.99,  # Must be a momentum even where it is not used.
-    )
-    if settings.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
-    return optimizer
+    return keras.optimizers.Adam(rate)

@@ -1,104 +1,86 @@
-"""The flags of iam_writer.train that few runs need: invented writers, several machines and seeds, finer points of training.
+"""The flags of iam_writer.train, made from the fields of `Settings`, and what their values must fulfil together."""
 
-They are in --helpfull. Those of every run are in train.py.
-"""
-
+import dataclasses
 import os
 import re
 
 from absl import flags
 
-from iam_writer.common.names import COMBINATIONS, GATHERS, SCHEDULES, STRATEGIES
-from iam_writer.handwriting.synthetic import SCRIPTS
-
-flags.DEFINE_integer("num_writers", 50, "iam_writer/synthetic: how many writers to invent.", 2)
-flags.DEFINE_integer("forms_per_writer", 6, "iam_writer/synthetic: pages each of them writes.", 3)
-flags.DEFINE_integer("lines_per_form", 6, "iam_writer/synthetic: lines of a page.", 1)
-flags.DEFINE_integer("synthetic_seed", 0, "iam_writer/synthetic: another seed, other writers.", 0)
-flags.DEFINE_enum("script", "latin", SCRIPTS, "iam_writer/synthetic: what its hands write in.")
-flags.DEFINE_enum(
-    "test_script",
-    None,
-    SCRIPTS,
-    "iam_writer/synthetic: what the same hands write the test forms in: are they known by a script never trained on? "
-    "Default: as --script.",
-)
-flags.DEFINE_string(
-    "fonts_dir", None, "iam_writer/synthetic: write with the *.ttf and *.otf fonts of this folder."
-)
-flags.DEFINE_string(
-    "text_file", None, "iam_writer/synthetic: what to write with the fonts of --fonts_dir, a sentence a line."
-)
-flags.DEFINE_integer("patch_height", 113, "Height of a patch; each line is scaled to it.", 32)
-flags.DEFINE_integer("parallel_calls", 2, "Batches made at once. Does not change what is in them.", 1)
-flags.DEFINE_enum(
-    "gather",
-    "host",
-    GATHERS,
-    "Where patches are gathered. device: its memory must hold all training lines, and the host sends 4 bytes a patch.",
-)
-flags.DEFINE_string(
-    "data_service", None, "Let the workers of a tf.data service (pipelines.serve) gather: grpc://host:port."
-)
-flags.DEFINE_enum(
-    "jit_compile", "auto", ["auto", "true", "false"], "Compile with XLA. auto: on one GPU only."
-)
-flags.DEFINE_enum(
-    "strategy",
-    "one",
-    STRATEGIES,
-    "Train on one device, mirrored on all GPUs, or on several machines: one process each, with TF_CONFIG set and one "
-    "workdir for all.",
-)
-flags.DEFINE_bool(
-    "deterministic", False, "Bit for bit the same weights each time, at the price of some speed."
-)
-flags.DEFINE_integer("seed", 0, "Of the weights, the order of the patches, and dropout.", 0, 2**32 - 1)
-flags.DEFINE_integer("num_seeds", 1, "Runs for this many seeds, seed and on, each in a folder of its own.", 1)
-flags.DEFINE_enum("learning_rate_schedule", "constant", SCHEDULES, "cosine: falls to zero over the epochs.")
-flags.DEFINE_integer(
-    "window_stride",
-    None,
-    "Columns from one window to the next when the network answers. The checkpoint keeps it. Default: a quarter of "
-    "--patch_width.",
-    1,
-)
-flags.DEFINE_float(
-    "warmup_fraction", 0, "Share of all steps in which the learning rate rises to its height.", 0, 0.99
-)
-flags.DEFINE_float("weight_decay", 0, "Of kernels, decoupled as in AdamW, times the learning rate.", 0)
-flags.DEFINE_float("label_smoothing", 0, "Share of the truth that goes to all writers alike.", 0, 0.99)
-flags.DEFINE_float(
-    "ema_momentum",
-    0,
-    "Evaluates an exponential moving average of the weights, such as 0.999; 0: the weights.",
-    0,
-    0.99999,
-)
-flags.DEFINE_integer(
-    "early_stopping_epochs",
-    0,
-    "Stops after so many epochs without a better one on validation lines; 0: never.",
-    0,
-)
-flags.DEFINE_integer(
-    "validation_stride", 32, "As --window_stride, but after each epoch, when the best epoch is chosen.", 1
-)
-flags.DEFINE_enum(
-    "combine",
-    "probabilities",
-    COMBINATIONS,
-    "What is averaged over the windows of a line or a form. The checkpoint keeps it.",
-)
-flags.DEFINE_float("checkpoint_minutes", 2, "A kill loses no more than this.", 0)
-flags.DEFINE_list("profile_steps", None, "First and last step to profile for TensorBoard, such as 20,30.")
+from iam_writer.common.names import AUGMENTATIONS, DATASETS, SOURCES
+from iam_writer.training.settings import Flag, Settings
 
 
-@flags.validator("profile_steps", "must be two steps, such as 20,30, the second not before the first.")
-def _are_steps(steps):
-    return steps is None or (
-        len(steps) == 2 and all(step.isdigit() for step in steps) and int(steps[0]) <= int(steps[1])
-    )
+def _define(field: dataclasses.Field) -> None:
+    """Defines the flag of a field; `dataclasses` has checked that the field has one default."""
+    flag: Flag = field.metadata["flag"]
+    has_factory = field.default is dataclasses.MISSING
+    default = field.default_factory() if has_factory else field.default
+    bounds = {"lower_bound": flag.lower, "upper_bound": flag.upper}
+    if flag.choices:
+        flags.DEFINE_enum(field.name, default, flag.choices, flag.help)
+    elif isinstance(default, list):
+        flags.DEFINE_list(field.name, default, flag.help)
+    elif isinstance(default, bool):  # Before int, of which bool is a kind.
+        flags.DEFINE_bool(field.name, default, flag.help)
+    elif isinstance(default, int) or field.type == int | None:
+        flags.DEFINE_integer(field.name, default, flag.help, **bounds)
+    elif isinstance(default, float):
+        flags.DEFINE_float(field.name, default, flag.help, **bounds)
+    else:
+        flags.DEFINE_string(field.name, default, flag.help)
+
+
+for _field in dataclasses.fields(Settings):
+    if "flag" in _field.metadata:
+        _define(_field)
+
+KEY_FLAGS = tuple(
+    field.name
+    for field in dataclasses.fields(Settings)
+    if "flag" in field.metadata and field.metadata["flag"].is_key
+)
+"""What --help lists."""
+
+
+@flags.validator("augment", f"must be of {', '.join(AUGMENTATIONS)}; or all.")
+def _are_augmentations(names):
+    return names == ["all"] or set(names) <= set(AUGMENTATIONS)
+
+
+@flags.validator("dataset", f"should be one of {'|'.join(DATASETS)}, or several with commas between.")
+def _are_datasets(names):
+    return set(names.split(",")) <= set(DATASETS)
+
+
+@flags.validator(
+    "dataset",
+    "together can be one of IAM's, iam_writer/folder and iam_writer/synthetic, each once: two from one source would have "
+    "the same writers under two names.",
+)
+def _are_of_different_sources(names):
+    sources = [SOURCES.get(name) for name in names.split(",")]
+    return len(set(sources)) == len(sources)
+
+
+@flags.multi_flags_validator(
+    ["dataset", "test_script"],
+    "--test_script needs --dataset=iam_writer/synthetic, whose hands write more than one.",
+)
+def _can_write_it(values):
+    return values["test_script"] is None or "iam_writer/synthetic" in values["dataset"].split(",")
+
+
+@flags.multi_flags_validator(["patch_fraction", "learning_rate"], "must be more than 0.")
+def _are_positive(values):
+    return all(value > 0 for value in values.values())
+
+
+@flags.multi_flags_validator(
+    ["model", "patch_width"], "--model=deepwriter needs an even --patch_width of 64 or more."
+)
+def _can_be_halved(values):
+    width = values["patch_width"]
+    return values["model"] != "deepwriter" or (width % 2 == 0 and width >= 64)
 
 
 @flags.multi_flags_validator(["seed", "num_seeds"], "The last seed must be below 2**32.")

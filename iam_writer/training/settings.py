@@ -1,56 +1,151 @@
-"""What a training run is told: one field a flag of `iam_writer.train`, which says what each means. No TensorFlow."""
+"""What a training run is told. Each field is also a flag of `iam_writer.train`, made from what stands here. No TensorFlow."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 from iam_writer.common.errors import FlagError, OtherRunError
+from iam_writer.common.names import (
+    AUGMENTATIONS,
+    COMBINATIONS,
+    DATASETS,
+    GATHERS,
+    MODELS,
+    PRECISIONS,
+    SCHEDULES,
+    STRATEGIES,
+)
+from iam_writer.handwriting.synthetic import SCRIPTS
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """How a field of `Settings` is asked for on the command line.
+
+    Attributes:
+      help: what it means.
+      lower: the least value, None if there is no bound.
+      upper: the greatest value, None if there is no bound.
+      choices: the values that there are, empty if there are others.
+      is_key: whether --help lists it; --helpfull lists all.
+    """
+
+    help: str
+    lower: float | None = None
+    upper: float | None = None
+    choices: Sequence[str] = ()
+    is_key: bool = False
+
+
+def _setting(default: Any, help: str, lower: float | None = None, upper: float | None = None, **more) -> Any:
+    """A field with a flag; see `Flag`."""
+    flag = Flag(help, lower, upper, **more)
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=default.copy, metadata={"flag": flag})
+    return dataclasses.field(default=default, metadata={"flag": flag})
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """See the flags of the same names."""
+    """All that decides a run. A field without a flag here has its flag in `common.data_flags`."""
 
-    dataset: str
-    manual_dir: str | None
-    data_dir: str | None
-    max_bad_images: float
-    num_writers: int
-    forms_per_writer: int
-    lines_per_form: int
-    synthetic_seed: int
-    script: str
-    test_script: str | None
-    fonts_dir: str | None
-    text_file: str | None
-    patch_height: int
-    patch_width: int
-    patch_fraction: float
-    balance: str
-    batch_size: int
-    parallel_calls: int
-    gather: str
-    data_service: str | None
-    model: str
-    augment: list[str]
-    precision: str
-    jit_compile: str
-    strategy: str
-    deterministic: bool
-    seed: int
-    num_seeds: int
-    epochs: int
-    learning_rate: float
-    learning_rate_schedule: str
-    warmup_fraction: float
-    weight_decay: float
-    label_smoothing: float
-    ema_momentum: float
-    early_stopping_epochs: int
-    window_stride: int | None
-    validation_stride: int
-    combine: str
-    workdir: str
-    checkpoint_minutes: float
-    profile_steps: list[int] | None
+    dataset: str = _setting(
+        "iam_writer/synthetic",
+        f"What to train on, as TFDS names it: {', '.join(DATASETS)}. Name several with commas between, and one network "
+        "learns the writers of all of them; accuracies are given for each dataset and for all.",
+        is_key=True,
+    )
+    manual_dir: str | None = None
+    data_dir: str | None = None
+    max_bad_images: float = 0.01
+    num_writers: int = _setting(50, "iam_writer/synthetic: how many writers to invent.", 2)
+    forms_per_writer: int = _setting(6, "iam_writer/synthetic: pages of each writer.", 3)
+    lines_per_form: int = _setting(6, "iam_writer/synthetic: lines of a page.", 1)
+    synthetic_seed: int = _setting(0, "iam_writer/synthetic: another seed gives other writers.", 0)
+    script: str = _setting("latin", "iam_writer/synthetic: the script of the writers.", choices=SCRIPTS)
+    test_script: str | None = _setting(
+        None,
+        "iam_writer/synthetic: the script of the test forms, written by the same writers. It shows whether the network "
+        "knows a writer by a script that it was never trained on. Default: as --script.",
+        choices=SCRIPTS,
+    )
+    fonts_dir: str | None = _setting(
+        None, "iam_writer/synthetic: write with the *.ttf and *.otf fonts of this folder."
+    )
+    text_file: str | None = _setting(
+        None, "iam_writer/synthetic: what to write with the fonts of --fonts_dir, a sentence a line."
+    )
+    patch_height: int = _setting(113, "Height of a patch; each line is scaled to it.", 32)
+    patch_width: int = _setting(
+        113,
+        "Width of a patch, in columns of a scaled line; deepwriter takes two patches in this width.",
+        32,
+        is_key=True,
+    )
+    patch_fraction: float = _setting(0.3, "Share of all patch positions that make an epoch.", 0, is_key=True)
+    balance: str = _setting(
+        "none",
+        "Draw every position equally often, or every writer.",
+        choices=("none", "writers"),
+        is_key=True,
+    )
+    batch_size: int = _setting(256, "Patches in a batch, over all devices.", 1, is_key=True)
+    parallel_calls: int = _setting(2, "Batches made at once. The batches stay the same.", 1)
+    gather: str = _setting(
+        "host",
+        "Where patches are gathered. device: its memory must hold all training lines, and the host sends 4 bytes a patch.",
+        choices=GATHERS,
+    )
+    data_service: str | None = _setting(
+        None, "Let the workers of a tf.data service (pipelines.serve) gather: grpc://host:port."
+    )
+    model: str = _setting("article", "The network.", choices=MODELS, is_key=True)
+    augment: list[str] = _setting(  # noqa: RUF009  The list is copied for each object.
+        [],
+        f"Random changes to the patches in training: {', '.join(AUGMENTATIONS)}; or all.",
+        is_key=True,
+    )
+    precision: str = _setting(
+        "auto", "auto: float32 on a CPU, mixed on a GPU.", choices=PRECISIONS, is_key=True
+    )
+    jit_compile: str = _setting(
+        "auto", "Compile with XLA. auto: on one GPU only.", choices=("auto", "true", "false")
+    )
+    strategy: str = _setting(
+        "one",
+        "Train on one device, mirrored on all GPUs, or on several machines: one process each, with TF_CONFIG set and one "
+        "workdir for all.",
+        choices=STRATEGIES,
+    )
+    deterministic: bool = _setting(False, "Give bit for bit the same weights each time; costs some speed.")
+    seed: int = _setting(0, "Of the weights, the order of the patches, and dropout.", 0, 2**32 - 1)
+    num_seeds: int = _setting(1, "Run for this many seeds, from --seed on, each in a folder of its own.", 1)
+    epochs: int = _setting(
+        10, "How often the run goes through --patch_fraction of the positions.", 1, is_key=True
+    )
+    learning_rate: float = _setting(1e-3, "Of Adam.", 0, is_key=True)
+    learning_rate_schedule: str = _setting(
+        "constant", "cosine: the learning rate falls to zero over the epochs.", choices=SCHEDULES
+    )
+    warmup_fraction: float = _setting(
+        0.0, "Share of all steps in which the learning rate rises to its height.", 0, 0.99
+    )
+    window_stride: int | None = _setting(
+        None,
+        "Columns from one window to the next when the network answers. The checkpoint keeps it. Default: a quarter of "
+        "--patch_width.",
+        1,
+    )
+    validation_stride: int = _setting(
+        32, "As --window_stride, but after each epoch, when the best epoch is chosen.", 1
+    )
+    combine: str = _setting(
+        "probabilities",
+        "What is averaged over the windows of a line or a form. The checkpoint keeps it.",
+        choices=COMBINATIONS,
+    )
+    workdir: str = _setting("runs/quickstart", "Where checkpoints, results and logs go.", is_key=True)
+    checkpoint_minutes: float = _setting(2.0, "A killed run loses no more than these minutes.", 0)
 
     def as_flags(self) -> str:
         """A flagfile that repeats the run."""
@@ -74,7 +169,7 @@ class Settings:
         """The settings that the weights depend on, step by step; a run is resumed with these unchanged."""
         names = (
             "dataset model augment patch_height patch_width patch_fraction balance batch_size precision strategy seed "
-            "learning_rate learning_rate_schedule warmup_fraction weight_decay label_smoothing ema_momentum "
+            "learning_rate learning_rate_schedule warmup_fraction "
             "validation_stride combine"
         ).split()
         decisive = {name: getattr(self, name) for name in names}
@@ -111,12 +206,17 @@ def datasets_of(dataset: str, manual_dir: str | None) -> dict[str, str | None]:
     }
 
 
+REMOVED = {"weight_decay": 0.0, "label_smoothing": 0.0, "ema_momentum": 0.0}
+"""Settings that older versions had, with the values that did nothing: checkpoints of those versions name them."""
+
+
 def check_same_run(before: dict, now: dict, checkpoint: str) -> None:
     """Compares what a checkpoint was trained with to what this run would train with.
 
     Raises:
       OtherRunError: they differ; the message names each difference.
     """
+    before = {name: value for name, value in before.items() if REMOVED.get(name, ...) != value}
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if names:
         differences = "; ".join(

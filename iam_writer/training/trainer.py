@@ -147,14 +147,13 @@ class Trainer:
         self._train_step = train_function(self.model, self.strategy)
         batches = TimedIterator(self.batches())
         folder = str(self._workdir / "tensorboard")
-        self._profile, self._first_step = contextlib.ExitStack(), self.progress.step
         writes = is_chief(self.strategy)
         scalars = tf.summary.create_file_writer(folder) if writes else tf.summary.create_noop_writer()
         bar = progress_bar(total=steps, initial=self.progress.step, unit=" steps", desc="training")
         # What a process does first takes longer, and is not timed.
         warm_up = self.progress.step + WARM_UP_STEPS
         save_at = self._next_save()
-        with self._profile, contextlib.closing(bar), scalars.as_default(), _told_to_stop() as told_to_stop:
+        with contextlib.closing(bar), scalars.as_default(), _told_to_stop() as told_to_stop:
             if self.progress.step == 0:
                 self._show_batch()
             while not self._is_finished():
@@ -178,11 +177,7 @@ class Trainer:
         return seeing(self.model)
 
     def _is_finished(self) -> bool:
-        """Whether the last epoch is over, or so many are since the best one that no better is waited for."""
-        progress, patience = self.progress, self.settings.early_stopping_epochs
-        epochs_since_best = (progress.step - progress.best_step) // self.steps_per_epoch
-        stopped_early = bool(patience and progress.history and epochs_since_best >= patience)
-        return stopped_early or progress.step >= self.settings.epochs * self.steps_per_epoch
+        return self.progress.step >= self.settings.epochs * self.steps_per_epoch
 
     @property
     def _workdir(self) -> pathlib.Path:
@@ -248,8 +243,7 @@ class Trainer:
         progress = self.progress
         first, started, waited = progress.step, time.perf_counter(), batches.waited
         while True:
-            with self._profiled():
-                logs = self._train_step(batches)
+            logs = self._train_step(batches)
             progress.step += 1
             bar.update()
             stop, save = self._agreed(told_to_stop.is_set(), time.monotonic() >= save_at)
@@ -290,25 +284,6 @@ class Trainer:
 
     def _end_epoch(self, logs: dict[str, float], bar: tqdm) -> None:
         """Scores the validation lines, and keeps the model if it is the best so far."""
-        with self._averaged_weights():
-            self._score_epoch(logs, bar)
-
-    @contextlib.contextmanager
-    def _averaged_weights(self):
-        """The model has the moving averages for weights meanwhile, if --ema_momentum asks for them."""
-        if not self.settings.ema_momentum:
-            yield
-            return
-        variables = self.model.trainable_variables
-        trained = [keras.ops.convert_to_numpy(variable) for variable in variables]
-        self.model.optimizer.finalize_variable_values(variables)
-        try:
-            yield
-        finally:
-            for variable, value in zip(variables, trained, strict=True):
-                variable.assign(value)
-
-    def _score_epoch(self, logs: dict[str, float], bar: tqdm) -> None:
         progress, settings = self.progress, self.settings
         result = evaluate(
             self._seeing,
@@ -353,17 +328,6 @@ class Trainer:
             )
         )
         tf.summary.image("patches", images.numpy().transpose(0, 2, 1)[..., None], step=0, max_outputs=16)
-
-    @contextlib.contextmanager
-    def _profiled(self):
-        """Records a profile for TensorBoard from the first to the last of --profile_steps that this process takes."""
-        first, last = self.settings.profile_steps or (-1, -1)
-        step = self.progress.step
-        if step == max(first, self._first_step) and step <= last:
-            self._profile.enter_context(tf.profiler.experimental.Profile(str(self._workdir / "tensorboard")))
-        yield
-        if step == last:
-            self._profile.close()
 
 
 @contextlib.contextmanager

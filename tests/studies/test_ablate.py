@@ -222,7 +222,7 @@ def test_a_row_has_nothing_of_the_row_before(monkeypatch):
         ("--scan=model=compact", "--scan can change window_stride and combine only"),
         ("--train_minutes=0", "must be more than 0"),
         ("--train_minutes=inf", "and finite"),
-        ("--weight_decay=nan", "not a number"),
+        ("--checkpoint_minutes=nan", "not a number"),
         ("5", "Unknown argument"),
         (
             ["--dataset=iam_writer/top50,iam_writer/folder", "--manual_dir=a,b,c"],

@@ -40,18 +40,6 @@ def test_a_cosine_over_all_steps_or_over_those_after_the_warm_up():
     )
 
 
-def test_weight_decay_is_of_kernels():
-    settings = dataclasses.replace(SETTINGS, learning_rate=0.5, weight_decay=0.1)
-    model = compiling.compiled_model(settings, classes=3, steps=10)
-    before = {v.path: keras.ops.convert_to_numpy(v) + 1 for v in model.trainable_variables}
-    for variable in model.trainable_variables:
-        variable.assign(before[variable.path])
-    model.optimizer.apply([keras.ops.zeros_like(v) for v in model.trainable_variables])
-    for variable in model.trainable_variables:
-        factor = 1 - 0.5 * 0.1 if variable.name == "kernel" else 1
-        assert np.allclose(variable, factor * before[variable.path], rtol=1e-6), variable.path
-
-
 def bars(number, seed):
     """Patches uint8 `[number, 40, 32]` of bars that lie, stand, or slant, the classes, in noise; labels `[number]`."""
     random = np.random.default_rng(seed)

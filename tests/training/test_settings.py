@@ -2,8 +2,8 @@
 
 import pytest
 
-from iam_writer.common.errors import FlagError
-from iam_writer.training.settings import datasets_of
+from iam_writer.common.errors import FlagError, OtherRunError
+from iam_writer.training.settings import check_same_run, datasets_of
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,11 @@ def test_a_folder_for_each_dataset(configs, manual_dir, expected):
 def test_too_many_folders():
     with pytest.raises(FlagError, match=r"names 2 folders, and 1 .*: folder\. Name one for each"):
         datasets_of("iam_writer/folder,iam_writer/synthetic", "/a,/b")
+
+
+def test_a_checkpoint_of_an_older_version_is_of_the_same_run_if_what_was_removed_did_nothing():
+    check_same_run(
+        {"model": "article", "weight_decay": 0.0, "ema_momentum": 0.0}, {"model": "article"}, "x.keras"
+    )
+    with pytest.raises(OtherRunError, match=r"weight_decay was 0\.1"):
+        check_same_run({"model": "article", "weight_decay": 0.1}, {"model": "article"}, "x.keras")
