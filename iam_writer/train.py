@@ -2,11 +2,13 @@ r"""Trains a network that says who wrote a line of handwriting, and tells how we
 
 With no data at hand, on invented writers:
 
-  python -m iam_writer.train --flagfile=iam_writer/flagfiles/quickstart.flags
+  iam-writer train --recipe=quickstart
 
 On the IAM handwriting database, its archives or extracted folders being in ~/iam:
 
-  python -m iam_writer.train --flagfile=iam_writer/flagfiles/iam_top50.flags --manual_dir=~/iam --workdir=runs/top50
+  iam-writer train --recipe=iam_top50 --manual_dir=~/iam --workdir=runs/top50
+
+`python -m iam_writer.train --recipe=quickstart` is the same as `iam-writer train --recipe=quickstart`.
 
 Run again, the same command goes on where it was stopped or killed. In the workdir: best.keras and last.keras,
 result.json, flags.txt, which repeats the run, and tensorboard/. --helpfull lists more flags, of finer points.
@@ -20,13 +22,14 @@ import os
 
 from absl import app, flags
 
-from iam_writer.common import data_flags, programs
+from iam_writer.common import data_flags, programs, recipes
 from iam_writer.common.errors import FlagError
 from iam_writer.common.names import AUGMENTATIONS
 from iam_writer.training import flags as train_flags
 from iam_writer.training.settings import Settings
 
 flags.adopt_module_key_flags(data_flags)
+flags.declare_key_flag("recipe")
 for _name in train_flags.KEY_FLAGS:
     flags.declare_key_flag(_name)
 
@@ -76,7 +79,12 @@ def main(argv: list[str]) -> None:
             else f"{settings.workdir} a folder a seed, and in each"
         )
         print(f"\nIn {where}: result.json, best.keras, flags.txt, tensorboard/")
+        if settings.num_seeds == 1 and settings.strategy == "one" and "synthetic" in settings.datasets:
+            from iam_writer.training import invented_pages
+
+            print(f"\n{invented_pages.ask(settings)}")
 
 
 if __name__ == "__main__":
+    recipes.take_recipe()
     app.run(main)

@@ -110,7 +110,7 @@ def test_every_setting_is_read_back_from_its_flag(tmp_path):
         elif isinstance(default, str):
             values[name] = next(choice for choice in flag_of[name].choices if choice != default)
         else:
-            values[name] = default + (0.125 if isinstance(default, float) else 2)
+            values[name] = (default or 0) + (0.125 if isinstance(default, float) else 2)
         assert values[name] != default or name in excluded
     settings = Settings(**values)
     (tmp_path / "flags.txt").write_text(settings.as_flags())
@@ -418,7 +418,7 @@ def test_help_fits_a_tall_screen_and_shows_an_example(program):
     """Flags of finer points are in --helpfull only."""
     done = run_module(program, "--help")
     assert len(done.stdout.splitlines()) <= 80
-    assert f"python -m iam_writer.{program} --flagfile=" in done.stdout
+    assert f"iam_writer.{program} --recipe=" in done.stdout
     assert "Exit status: 0" in done.stdout
     assert "--validation_stride" not in done.stdout
 
@@ -483,3 +483,46 @@ def test_jax_has_one_device(settings, monkeypatch):
     monkeypatch.setattr(distribution, "on_jax", lambda: True)
     with pytest.raises(errors.FlagError, match="with KERAS_BACKEND=jax there is one"):
         experiment.run(dataclasses.replace(settings, strategy="mirrored"))
+
+
+def test_a_recipe_of_the_package(tmp_path, monkeypatch):
+    from iam_writer.common import recipes
+
+    monkeypatch.setattr(sys, "argv", ["train", "--recipe=quickstart", "--epochs=7", "--recipe", "iam_top50"])
+    recipes.take_recipe()
+    flagfiles = [str(recipes.FOLDER / f"{name}.flags") for name in ("quickstart", "iam_top50")]
+    assert sys.argv == ["train", f"--flagfile={flagfiles[0]}", "--epochs=7", f"--flagfile={flagfiles[1]}"]
+    done = run_without_tensorflow("train", "--recipe=quickest")
+    assert (
+        done.returncode == 1
+        and "There is no recipe 'quickest'. Choose one of: ablation_top50, " in done.stderr
+    )
+
+
+@pytest.mark.parametrize("name", ["ablate", "baseline", "robustness", "trial", "results", "collage"])
+def test_a_moved_program_says_where_it_is(name):
+    done = run_without_tensorflow(name, "--help")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1 and f"python -m iam_writer.studies.{name}" in done.stderr
+
+
+def test_pages_to_ask_about(trained):
+    from iam_writer.training import invented_pages
+
+    workdir, data_dir = trained
+    settings = dataclasses.replace(
+        SETTINGS,
+        num_writers=5,
+        forms_per_writer=4,
+        lines_per_form=2,
+        workdir=str(workdir),
+        data_dir=str(data_dir),
+    )
+    said = invented_pages.ask(settings)
+    written = sorted((workdir / "pages").iterdir())
+    assert [path.name[:3] for path in written] == ["w00", "w01", "w02"]
+    assert f"{written[0]}: " in said and "voted." in said
+    command = said.splitlines()[-1].split()
+    assert command[:2] == ["iam-writer", "identify"]
+    done = run_module("identify", *command[2:])
+    assert done.returncode in (0, 2) and str(written[1]) in done.stdout, done.stderr

@@ -6,12 +6,27 @@ whoever's it is. Each function makes a model, uncompiled, for a number of writer
 the names of augmentations (see `augment.Augment`).
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import layers, ops
 
 from iam_writer.models.augment import Augment
+
+
+def _channels_last(layer: type[layers.Layer]) -> Callable[..., layers.Layer]:
+    """The layer for images of `[batch, x, y, channels]`, whatever the user's keras.json says of images."""
+    return functools.partial(layer, data_format="channels_last")
+
+
+_AveragePooling2D = _channels_last(layers.AveragePooling2D)
+_Conv2D = _channels_last(layers.Conv2D)
+_Flatten = _channels_last(layers.Flatten)
+_GlobalAveragePooling2D = _channels_last(layers.GlobalAveragePooling2D)
+_MaxPooling2D = _channels_last(layers.MaxPooling2D)
+_Resizing = _channels_last(layers.Resizing)
+_ZeroPadding2D = _channels_last(layers.ZeroPadding2D)
 
 
 @keras.saving.register_keras_serializable(package="iam_writer")
@@ -33,15 +48,15 @@ def article(classes: int, height: int, width: int, augment: Sequence[str] = ()) 
     """The network of "Handwriting recognition using Tensorflow and Keras": 827,698 parameters for 50 writers."""
     patches = keras.Input((width, height), dtype="uint8", name="patches")
     x = _ink(patches, augment)
-    x = layers.ZeroPadding2D(1)(x)
-    x = layers.Resizing(width // 2, height // 2)(x)
-    x = layers.Conv2D(32, 5, strides=2, padding="same", activation="relu")(x)
-    x = layers.MaxPooling2D(2)(x)
-    x = layers.Conv2D(64, 3, padding="same", activation="relu")(x)
-    x = layers.MaxPooling2D(2)(x)
-    x = layers.Conv2D(128, 3, padding="same", activation="relu")(x)
-    x = layers.MaxPooling2D(2)(x)
-    x = layers.Flatten()(x)
+    x = _ZeroPadding2D(1)(x)
+    x = _Resizing(width // 2, height // 2)(x)
+    x = _Conv2D(32, 5, strides=2, padding="same", activation="relu")(x)
+    x = _MaxPooling2D(2)(x)
+    x = _Conv2D(64, 3, padding="same", activation="relu")(x)
+    x = _MaxPooling2D(2)(x)
+    x = _Conv2D(128, 3, padding="same", activation="relu")(x)
+    x = _MaxPooling2D(2)(x)
+    x = _Flatten()(x)
     x = layers.Dropout(0.5)(x)
     x = layers.Dense(512, activation="relu")(x)
     x = layers.Dropout(0.5)(x)
@@ -95,18 +110,18 @@ def compact(classes: int, height: int, width: int, augment: Sequence[str] = ()) 
         return layers.ReLU(name=name)(x)
 
     def convolution(channels, size, strides=1):
-        return layers.Conv2D(
+        return _Conv2D(
             channels, size, strides, padding="same", use_bias=False, kernel_initializer="he_normal"
         )
 
     patches = keras.Input((width, height), dtype="uint8", name="patches")
     x = _ink(patches, augment)
-    x = layers.AveragePooling2D(2)(x)
-    x = normalized(layers.MaxPooling2D(2)(convolution(32, 5, strides=2)(x)))
+    x = _AveragePooling2D(2)(x)
+    x = normalized(_MaxPooling2D(2)(convolution(32, 5, strides=2)(x)))
     for channels in (64, 128):
-        x = normalized(layers.MaxPooling2D(2)(convolution(channels, 3)(x)))
+        x = normalized(_MaxPooling2D(2)(convolution(channels, 3)(x)))
         x = layers.Add()([x, normalized(convolution(channels, 3)(x))])
-    x = layers.GlobalAveragePooling2D()(x)
+    x = _GlobalAveragePooling2D()(x)
     x = layers.Dropout(0.25)(x)
     x = normalized(layers.Dense(256, use_bias=False)(x), name="embedding")
     x = layers.Dropout(0.25)(x)
@@ -116,15 +131,15 @@ def compact(classes: int, height: int, width: int, augment: Sequence[str] = ()) 
 def _half_deepwriter_layers(last: str = "embedding") -> list[layers.Layer]:
     """All of Half DeepWriter between ink and logits; FC7 is named `last`."""
     return [
-        layers.Conv2D(96, 5, strides=2, padding="same", activation="relu"),
-        layers.MaxPooling2D(3, strides=2),
-        layers.Conv2D(256, 3, padding="same", activation="relu"),
-        layers.MaxPooling2D(3, strides=2),
-        layers.Conv2D(384, 3, padding="same", activation="relu"),
-        layers.Conv2D(384, 3, padding="same", activation="relu"),
-        layers.Conv2D(256, 3, padding="same", activation="relu"),
-        layers.MaxPooling2D(3, strides=2),
-        layers.Flatten(),
+        _Conv2D(96, 5, strides=2, padding="same", activation="relu"),
+        _MaxPooling2D(3, strides=2),
+        _Conv2D(256, 3, padding="same", activation="relu"),
+        _MaxPooling2D(3, strides=2),
+        _Conv2D(384, 3, padding="same", activation="relu"),
+        _Conv2D(384, 3, padding="same", activation="relu"),
+        _Conv2D(256, 3, padding="same", activation="relu"),
+        _MaxPooling2D(3, strides=2),
+        _Flatten(),
         layers.Dense(1024, activation="relu"),
         layers.Dropout(0.5),
         layers.Dense(1024, activation="relu", name=last),

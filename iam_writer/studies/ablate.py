@@ -1,11 +1,11 @@
 r"""What is each part of a recipe worth? Trains one with a flag or two changed at a time, all for the same minutes.
 
-  python -m iam_writer.studies.ablate --flagfile=iam_writer/flagfiles/ablation_top50.flags --manual_dir=~/iam
+  python -m iam_writer.studies.ablate --recipe=ablation_top50 --manual_dir=~/iam
 
 Takes the flags of iam_writer.train, which are the base, and makes a row of it and of each --vary, over --num_seeds
 seeds. First it measures how fast each row trains on this machine; its --patch_fraction follows from --train_minutes.
 Each --scan is a row without training: the base's networks scan their lines in another way. The table is printed and
-written to --table.
+written to --output.
 
 Run again, the same command goes on where it was stopped or killed. In the workdir: speeds.json, and a folder for each
 row and seed with all that a run leaves.
@@ -23,7 +23,7 @@ import sys
 from absl import app, flags
 
 from iam_writer import train
-from iam_writer.common import programs
+from iam_writer.common import programs, recipes
 from iam_writer.common.files import write_beside
 from iam_writer.training.settings import Settings
 
@@ -37,7 +37,7 @@ flags.DEFINE_multi_string(
     "scan", [], "A row: the base's networks scan with this changed, such as 'window_stride=226'. Repeatable."
 )
 flags.DEFINE_float("train_minutes", 2, "Minutes of training of each run, validation left out.", 0)
-flags.DEFINE_string("table", "docs/ablation.md", "The page to write.")
+flags.DEFINE_string("output", "ablation.md", "The page to write.")
 
 SCANNING = ("window_stride", "combine")
 """What may differ in a --scan."""
@@ -89,7 +89,7 @@ def _changed(base: Settings, change: str) -> tuple[Settings, set[str]]:
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
-    minutes, table = flags.FLAGS.train_minutes, pathlib.Path(os.path.expanduser(flags.FLAGS.table))
+    minutes, table = flags.FLAGS.train_minutes, pathlib.Path(os.path.expanduser(flags.FLAGS.output))
     programs.set_up_logging()
     with programs.plain_endings():
         rows, scans = rows_from_flags()
@@ -104,4 +104,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    recipes.take_recipe()
     app.run(main)

@@ -1,6 +1,6 @@
 r"""Trains a support vector machine on hand-made features, on the same lines as the networks: what do those buy?
 
-  python -m iam_writer.studies.baseline --flagfile=iam_writer/flagfiles/svm_top50.flags --manual_dir=~/iam
+  python -m iam_writer.studies.baseline --recipe=svm_top50 --manual_dir=~/iam
 
 Contour directions, contour hinges and runs of paper, as in Bulacu and Schomaker 2007 (`hand_made_features.py`). The
 SVM's C is chosen by validation lines. In the workdir: result.json. Needs `pip install '.[baseline]'`.
@@ -13,7 +13,7 @@ import os
 
 from absl import app, flags
 
-from iam_writer.common import data_flags, programs
+from iam_writer.common import data_flags, programs, recipes
 from iam_writer.common.errors import MissingDataError
 
 flags.adopt_module_key_flags(data_flags)
@@ -46,4 +46,5 @@ def _baseline(values: dict) -> int:
 
 
 if __name__ == "__main__":
+    recipes.take_recipe()
     app.run(main)

@@ -1,4 +1,4 @@
-r"""Writes docs/results.md from what runs have left: no figure in it is typed by hand.
+r"""Writes a page of results from what runs have left: no figure in it is typed by hand.
 
   python -m iam_writer.studies.results runs/*/result.json --output=docs/results.md
 
@@ -8,117 +8,17 @@ that differ in nothing but their seed make one row, of means.
 Exit status: 0 done; 1 a file is none of ours, and the message says which.
 """
 
-import json
 import os
 import pathlib
 import sys
-from collections.abc import Iterable, Sequence
 
 from absl import app, flags
 
 from iam_writer.common import programs
-from iam_writer.common.errors import MissingDataError
 from iam_writer.common.files import write_beside
-from iam_writer.studies import tables
+from iam_writer.studies import results_page
 
-flags.DEFINE_string("output", "docs/results.md", "The file to write.")
-
-# What may differ between runs of one row: it says where things lie and how fast they go, not what is learnt.
-_INCIDENTAL = (
-    "seed manual_dir data_dir workdir max_bad_images parallel_calls gather processes checkpoint_minutes "
-    "jit_compile deterministic"
-).split()
-
-_HEAD = """\
-<!-- Written by python -m iam_writer.studies.results from the result.json of runs. Do not edit: run it again. -->
-
-# Results
-
-An accuracy is the share of the test part, in per cent, whose writer is named first. The best epoch, or the C of the support
-vector machine, was chosen by validation lines. "Macro line" is the mean over writers of the accuracy of each writer's lines. Runs
-that differ in their seed only make one row: it has the means, and the standard deviation of the accuracy on lines. "Minutes" are the
-time of the whole command, with all its parts if it was stopped and continued.
-"""
-
-
-def report(results: Sequence[dict]) -> str:
-    """The page.
-
-    Args:
-      results: what `result.json` files hold; where one lacks a figure, the page has a dash.
-    """
-    protocols: dict[tuple, list[dict]] = {}
-    for result in results:
-        test = tuple(result.get(f"test.{name}") for name in ("lines", "forms", "writers"))
-        protocols.setdefault((tables.dataset(result), test), []).append(result)
-    parts = [_HEAD]
-    for (dataset, _), runs in sorted(protocols.items(), key=repr):
-        parts.append(f"## {dataset}\n\n{tables.protocol(runs[0])}\n")
-        parts.append(_table(runs))
-    return "\n".join(parts)
-
-
-def _table(runs: Sequence[dict]) -> str:
-    """A row for each set of runs that differ in their seed only, the best line accuracy first."""
-    rows: dict[str, list[dict]] = {}
-    for run in runs:
-        config = {name: value for name, value in run.get("config", {}).items() if name not in _INCIDENTAL}
-        rows.setdefault(json.dumps(config, sort_keys=True), []).append(run)
-    ranked = sorted(rows.values(), key=lambda row: -(tables.mean(row, "test.line_top1") or 0))
-    head = (
-        "model",
-        "patch",
-        "line",
-        "macro line",
-        "form",
-        "seeds",
-        "minutes",
-        "patches trained",
-        "machine",
-        "command",
-    )
-    table = [head, ("---",) + 7 * ("---:",) + 2 * ("---",)]
-    table += [
-        (
-            tables.config(row[0], "model"),
-            tables.per_cent(row, "test.patch_top1"),
-            tables.per_cent(row, "test.line_top1") + tables.deviation(row, "test.line_top1"),
-            tables.per_cent(row, "test.line_macro_top1"),
-            tables.per_cent(row, "test.form_top1"),
-            ", ".join(sorted({tables.config(run, "seed") for run in row})),
-            tables.number(tables.mean(row, "minutes"), ".1f"),
-            tables.number(tables.mean(row, "train.patches")),
-            ", ".join(sorted({tables.machine(run) for run in row})),
-            tables.command(row),
-        )
-        for row in ranked
-    ]
-    return tables.markdown(table)
-
-
-def read(paths: Iterable[str | os.PathLike]) -> list[dict]:
-    """The files' contents, each once; of one with means over seeds, those of the seeds' own files, which lie beside it.
-
-    Raises:
-      MissingDataError: one is not there, or no result.json of a run.
-    """
-    results = {}
-    for path in map(pathlib.Path, paths):
-        try:
-            result = json.loads(path.read_text())
-            config = result["config"]
-            if config.get("num_seeds", 1) > 1:
-                seeds = range(config["seed"], config["seed"] + config["num_seeds"])
-                of_seeds = [path.with_name(f"seed{seed}") / path.name for seed in seeds]
-                results |= {os.path.realpath(of_seed): read([of_seed])[0] for of_seed in of_seeds}
-                continue
-            report([result])  # Whatever is wrong with what it holds shows here, where its name is known.
-        except KeyError as error:
-            raise MissingDataError(f"{path} is no result.json of a run: it has no {error}") from error
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise MissingDataError(f"{path} is no result.json of a run: {error}") from error
-        results[os.path.realpath(path)] = result
-    return list(results.values())
+flags.DEFINE_string("output", "results.md", "The file to write.")
 
 
 def main(argv: list[str]) -> None:
@@ -127,8 +27,8 @@ def main(argv: list[str]) -> None:
     with programs.plain_endings():
         output = pathlib.Path(os.path.expanduser(flags.FLAGS.output))
         output.parent.mkdir(parents=True, exist_ok=True)
-        results = read(argv[1:])
-        write_beside(output, report(results))
+        results = results_page.read(argv[1:])
+        write_beside(output, results_page.report(results))
     print(f"Wrote {output} from {len(results)} results.", file=sys.stderr)
 
 

@@ -1,5 +1,9 @@
 """iam_writer/models/networks.py: parameters as published, bytes to ink, logits in float32."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -91,3 +95,17 @@ def test_logits_are_float32_whatever_the_precision_and_patch(name, precision):
     logits = model(np.zeros((2, 80, 64), np.uint8))
     assert (logits.shape, logits.dtype) == ((2, 3), "float32")
     assert model.layers[2].compute_dtype == precision.removeprefix("mixed_")
+
+
+def test_networks_do_not_depend_on_the_users_keras_json(tmp_path):
+    (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first"}')
+    code = (
+        "import numpy as np, keras; from iam_writer import models\n"
+        "assert keras.config.image_data_format() == 'channels_first'\n"
+        "for name, make in models.MODELS.items():\n"
+        "    logits = make(3, 64, 64, ['scale', 'blur'])(np.zeros([2, 64, 64], np.uint8), training=True)\n"
+        "    assert logits.shape == (2, 3), name\n"
+    )
+    environment = os.environ | {"KERAS_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

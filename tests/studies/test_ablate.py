@@ -159,7 +159,7 @@ def test_the_program(base, tmp_path):
     arguments += [
         "--scan=combine=log_probabilities",
         "--train_minutes=0.001",
-        f"--table={tmp_path / 'docs/x.md'}",
+        f"--output={tmp_path / 'docs/x.md'}",
     ]
     done = Fork(at_once + PROGRAM, "iam_writer.studies.ablate", *arguments).wait()
     assert done.returncode == 0, done.stderr

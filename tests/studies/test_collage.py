@@ -14,18 +14,19 @@ def test_a_row_a_writer(trained, tmp_path):
         "--columns=4",
         "--patch_height=32",
         "--patch_width=40",
-        f"--out={tmp_path / 'patches.png'}",
+        f"--output={tmp_path / 'patches.png'}",
     )
     assert done.returncode == 0, done.stderr
     picture = np.asarray(Image.open(tmp_path / "patches.png"))
-    assert picture.shape == (3 * (32 + 8), 4 * (40 + 8))
-    assert len({picture[i * 40 :][:40].tobytes() for i in range(3)}) == 3
-    assert picture.min() < 100
+    assert picture.shape == (3 * (32 + 4), 96 + 4 * (40 + 4))
+    assert len({picture[i * 36 :][:36, 96:].tobytes() for i in range(3)}) == 3
+    assert (picture[:, 96:] == 160).any(axis=0)[[0, -1]].all()  # Gray between patches.
+    assert all((picture[i * 36 :][:36, :96] < 100).any() for i in range(3))  # A name beside each row.
 
 
 def test_a_dataset_that_is_not_there(tmp_path):
     done = run_module(
-        "studies.collage", "--dataset=top50", f"--data_dir={tmp_path}", f"--out={tmp_path / 'patches.png'}"
+        "studies.collage", "--dataset=top50", f"--data_dir={tmp_path}", f"--output={tmp_path / 'patches.png'}"
     )
     assert done.returncode == 1
     assert "top50 is not there" in done.stderr

@@ -6,7 +6,7 @@ import pytest
 from conftest import run_module
 
 from iam_writer.common import errors
-from iam_writer.studies import results
+from iam_writer.studies import results_page as results
 
 
 def made(dataset="top50", seed=0, line=0.9, model="article", lines=667, **more):

@@ -1,0 +1,44 @@
+"""Recipes: the flagfiles that the package holds. `--recipe=quickstart` takes one by its name, wherever a person is."""
+
+import pathlib
+import sys
+
+from absl import flags
+
+FOLDER = pathlib.Path(__file__).parent.parent / "flagfiles"
+
+flags.DEFINE_string(
+    "recipe",
+    None,
+    "Take the flags of a recipe of the package, such as quickstart. Flags after it change the recipe.",
+)
+
+
+@flags.validator("recipe", "belongs on the command line, as --recipe=NAME, not into a flagfile.")
+def _was_taken(recipe):
+    return recipe is None
+
+
+def names() -> list[str]:
+    """All recipes, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.flags"))
+
+
+def take_recipe() -> None:
+    """Puts the flags of a recipe in the place of `--recipe=NAME` in sys.argv. Call it before absl reads the flags.
+
+    Exits with status 1 and a sentence if there is no such recipe.
+    """
+    arguments = []
+    words = iter(sys.argv)
+    for word in words:
+        name, is_given, recipe = word.partition("=")
+        if name not in ("--recipe", "-recipe"):
+            arguments.append(word)
+            continue
+        if not is_given:
+            recipe = next(words, "")
+        if recipe not in names():
+            sys.exit(f"There is no recipe {recipe!r}. Choose one of: {', '.join(names())}.")
+        arguments.append(f"--flagfile={FOLDER / recipe}.flags")
+    sys.argv[:] = arguments
