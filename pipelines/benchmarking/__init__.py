@@ -1,1 +1,1 @@
-"""What `pipelines.benchmark` measures against, and how it reports."""
+"""The loaders that `pipelines.benchmark` compares with, and how it reports."""

@@ -1,9 +1,10 @@
-"""FFCV as a peer of the benchmark, in a process and a Python of its own, which needs only ffcv.
+"""FFCV as a peer of the benchmark. It runs in a process and a Python of its own, which needs only ffcv.
 
   FFCV_PYTHON pipelines/benchmarking/ffcv_peer.py documented|expert STRIPS FOLDER HEIGHT WIDTH BATCH_SIZE THREADS
 
-Each line of the input is a question in JSON, each line of the output its answer: `["measure", seconds]` → `[patches,
-seconds]`; `["batch"]` → the path of an .npz file with `patches` and `labels`. It ends when its input does.
+Each line of the input is a question in JSON. Each line of the output is its answer. The answer to `["measure", seconds]`
+is `[patches, seconds]`. The answer to `["batch"]` is the path of an .npz file with `patches` and `labels`. The process
+ends when its input ends.
 """
 
 import dataclasses
@@ -27,7 +28,7 @@ from ffcv.writer import DatasetWriter
 
 
 class Images:
-    """What FFCV's writer asks for: the images of a strips folder, as RGB or as the bytes of their columns."""
+    """The images of a strips folder, as RGB or as the bytes of their columns. FFCV's writer reads them from here."""
 
     def __init__(self, folder, height, rgb):
         with np.load(folder / "index.npz") as index:
@@ -65,7 +66,7 @@ class Window(ResizedCropRGBImageDecoder):
 
 
 class Block(BytesDecoder):
-    """Neighbouring columns of a strip, which are one block of bytes."""
+    """Decodes neighbouring columns of a strip. They are one block of bytes."""
 
     def __init__(self, width, height):
         super().__init__()
@@ -92,7 +93,11 @@ class Block(BytesDecoder):
 
 
 def open_batches(kind, strips, folder, height, width, batch_size, threads):
-    """Endless (patches, labels) as PyTorch tensors: the kind 'documented' gives RGB, the kind 'expert' x first."""
+    """Endless pairs of patches and labels, as PyTorch tensors.
+
+    The kind 'documented' gives RGB patches. The kind 'expert' gives gray
+    patches `[batch, width, height]`.
+    """
     images, path = Images(strips, height, rgb=kind == "documented"), folder / f"{kind}.beton"
     if not path.exists():
         field = RGBImageField(write_mode="raw") if images.rgb else BytesField()
@@ -106,7 +111,7 @@ def open_batches(kind, strips, folder, height, width, batch_size, threads):
         num_workers=threads,
         os_cache=True,
         order=OrderOption.RANDOM,
-        # FFCV's pass takes one patch of each image and ends with a pause: a long list of images makes a long pass.
+        # A pass of FFCV takes one patch of each image and ends with a pause. A long list of images makes a long pass.
         indices=np.tile(np.arange(len(images)), 1000 * batch_size // len(images) + 1),
         pipelines={"image": [decoder, ToTensor()], "label": [IntDecoder(), ToTensor(), Squeeze()]},
     )
@@ -115,7 +120,7 @@ def open_batches(kind, strips, folder, height, width, batch_size, threads):
 
 
 def main():
-    # FFCV prints to the standard output, which is for answers only.
+    # FFCV prints to the standard output, but only answers may come there.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     kind, strips, folder, *numbers = sys.argv[1:]

@@ -1,13 +1,15 @@
-"""Others who deliver random patches of the same images, each as its own documentation recommends, and the limit.
+"""The peers: other loaders that deliver random patches of the same images, and the limit, which only copies.
 
-Every peer gets the same gray images and delivers uint8 patches of the same size with their labels, in its own memory
-layout. Libraries are imported by the peer that needs them; one that is not installed says so. Where a peer leaves the
-choice of threads or processes to its user, what was fastest on two cores is chosen, and noted beside it.
+Each peer is used as its own documentation recommends. Every peer gets the same gray images and delivers uint8 patches
+of the same size with their labels, in its own memory layout. Only the peer that needs a library imports it. A peer
+whose library is not installed says so. Some peers leave the number of threads or processes to their user. They have the
+number that was fastest on two cores, and a comment says so.
 """
 
 import functools
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from typing import Any
 
 from pipelines.benchmarking.peers import (
     article,
@@ -30,7 +32,13 @@ def _missing(module: str) -> str | None:
     return None
 
 
-def _peer(name: str, key: str, cannot: str, module: str, generator: Callable) -> Peer:
+def _peer(
+    name: str,
+    key: str,
+    cannot: str,
+    module: str,
+    generator: Callable[[Corpus, int, int], Generator[Any, None, None]],
+) -> Peer:
     return Peer(
         name, key, cannot, functools.partial(_missing, module), functools.partial(in_process, generator)
     )
@@ -39,7 +47,7 @@ def _peer(name: str, key: str, cannot: str, module: str, generator: Callable) ->
 PEERS: tuple[Peer, ...] = (
     _peer("the limit: a compiled copy", "limit", "exactly once; resume", "numba", limit.batches),
     Peer(
-        "FFCV, bent by an expert",
+        "FFCV, adapted by an expert",
         "ffcv_expert",
         "exactly once; resume; TensorFlow",
         ffcv_process.missing,

@@ -2,7 +2,8 @@
 
 import io
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,20 +11,23 @@ from PIL import Image
 from pipelines.benchmarking.peers.peer import Corpus
 
 
-def batches(corpus: Corpus, batch_size: int, threads: int) -> Iterator:
-    """As the article's text describes it.
+def batches(corpus: Corpus, batch_size: int, threads: int) -> Generator[Any, None, None]:
+    """Batches as the article's text describes them.
 
-    It opens sixteen sentence images at a time, scales them to the height of a patch and crops a random 30 % of all
-    start columns. It has one thread. Its conversion to float32 is left out, and its crops, which it delivers as one
-    batch of thousands, are dealt out in batches of the size that everyone has.
+    The generator opens sixteen sentence images at a time, scales them to the height of a patch and crops patches at a
+    random 30 % of all start columns. It has one thread. Two things differ from the article: the conversion to float32 is
+    left out, and the crops come in batches of the size that all peers have. In the article they are one batch of
+    thousands.
     """
     sentences, share = 16, 0.3
-    order, crops, labels = [], [], []
+    order: list[int] = []
+    crops: list[np.ndarray] = []
+    labels: list[int] = []
     while True:
         if len(order) < sentences:
             order.extend(random.sample(range(len(corpus.files)), len(corpus.files)))
         for index in order[:sentences]:
-            image = Image.open(io.BytesIO(corpus.files[index]))
+            image: Image.Image = Image.open(io.BytesIO(corpus.files[index]))
             width = round(image.width * corpus.height / image.height)
             image = image.resize((width, corpus.height), Image.Resampling.LANCZOS)
             starts = range(width - corpus.width + 1)

@@ -1,13 +1,14 @@
 """NVIDIA's DALI, without a GPU."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import Any
 
 from pipelines.benchmarking.peers.peer import Corpus
 
 
-def batches(corpus: Corpus, batch_size: int, threads: int) -> Iterator:
-    """NVIDIA's DALI on the CPU: its file reader, its decoder, its crop."""
+def batches(corpus: Corpus, batch_size: int, threads: int) -> Generator[Any, None, None]:
+    """Batches of NVIDIA's DALI on the CPU. It reads files, decodes and crops them."""
     from nvidia.dali import fn, pipeline_def, types
 
     folder = corpus.folder / "png"
@@ -18,7 +19,7 @@ def batches(corpus: Corpus, batch_size: int, threads: int) -> Iterator:
             path.write_bytes(file)
 
     @pipeline_def(batch_size=batch_size, num_threads=threads, device_id=None)
-    def pipeline():
+    def pipeline() -> tuple[Any, Any]:
         files, labels = fn.readers.file(
             files=[os.fspath(path) for path in paths], labels=corpus.labels.tolist(), random_shuffle=True
         )

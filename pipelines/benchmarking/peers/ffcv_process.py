@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 from collections.abc import Iterator
+from typing import IO, Any
 
 import numpy as np
 
@@ -14,17 +15,17 @@ from pipelines.benchmarking.peers.peer import Corpus, Session
 
 
 class _OtherProcess(Session):
-    """A session of `ffcv_peer.py`, which needs older libraries than TensorFlow and so has a Python of its own."""
+    """A session of `ffcv_peer.py`. It has a Python of its own, because FFCV needs older libraries than TensorFlow."""
 
-    def __init__(self, process: subprocess.Popen, log: pathlib.Path):
-        self._process, self._log = process, log
+    def __init__(self, questions: IO[str], answers: IO[str], log: pathlib.Path):
+        self._questions, self._answers, self._log = questions, answers, log
 
-    def _ask(self, question: list):
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+    def _ask(self, question: list[str | float]) -> Any:
+        self._questions.write(json.dumps(question) + "\n")
+        self._questions.flush()
+        answer = self._answers.readline()
         if not answer:
-            raise RuntimeError(f"FFCV's process has ended; its last words are in {self._log}.")
+            raise RuntimeError(f"FFCV's process has ended. Read its messages in {self._log}.")
         return json.loads(answer)
 
     def batch(self) -> tuple[np.ndarray, np.ndarray]:
@@ -39,6 +40,7 @@ class _OtherProcess(Session):
 
 @contextlib.contextmanager
 def session(kind: str, corpus: Corpus, batch_size: int, threads: int) -> Iterator[Session]:
+    """A session of FFCV. The kind is 'documented' or 'expert', as `ffcv_peer.py` says."""
     script = pathlib.Path(__file__).parents[1] / "ffcv_peer.py"
     corpus.folder.mkdir(parents=True, exist_ok=True)
     log_path = corpus.folder / f"{kind}.log"
@@ -51,12 +53,14 @@ def session(kind: str, corpus: Corpus, batch_size: int, threads: int) -> Iterato
             stderr=log,
             text=True,
         )
-    with process:  # Leaving it closes the pipes and waits; the process ends when its input does.
-        yield _OtherProcess(process, log_path)
+    with process:  # At the end, this closes the pipes and waits. The process ends when its input ends.
+        assert process.stdin is not None and process.stdout is not None
+        yield _OtherProcess(process.stdin, process.stdout, log_path)
 
 
 @functools.cache
 def missing() -> str | None:
+    """Why FFCV cannot run here, or None if it can."""
     python = os.environ.get("FFCV_PYTHON")
     if not python:
         return "FFCV_PYTHON does not name a Python that has FFCV: see BUILD.md"
