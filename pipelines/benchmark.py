@@ -1,15 +1,17 @@
-r"""How many patches a second the input delivers: against what memory can do, and against others, in one run.
+r"""Measures how many patches a second the input delivers, and compares it with the limit of memory and with others.
 
   python -m pipelines.benchmark
 
-makes a corpus of gray lines, lays it into strips, and measures in interleaved rounds: every contender runs once in
-each round, so that a noisy machine disturbs all of them alike. What counts is the ratio of the medians. Peers come with
-`pip install '.[peers]'`; FFCV needs a Python of its own, see BUILD.md. With --train the wait for a batch is measured
-while a network trains; with --corpus_megabytes, how speed depends on the size of the corpus.
+makes a corpus of gray lines, lays it into strips, and measures in interleaved rounds. Every contender runs once in each
+round, so a noisy machine disturbs all of them in the same way. Compare the ratios of the medians, not single figures.
+`pip install '.[peers]'` installs the peers, which are other loaders. FFCV needs a Python of its own (see BUILD.md).
+--train also measures how long a network in training waits for a batch. --corpus_megabytes also measures how the speed
+depends on the size of the corpus. The table is printed, and --output written, before training begins.
 """
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 import io
 import json
@@ -19,59 +21,72 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import psutil
 from absl import app, flags
 from PIL import Image, ImageDraw
 
-from pipelines.benchmarking.peers import PEERS, Corpus, Peer, in_process
-from pipelines.benchmarking.report import diagnosis, draw, ratios, table
+from pipelines.benchmarking.peers import PEERS, Corpus, Peer, Session, in_process
+from pipelines.benchmarking.report import Row, diagnosis, draw, ratios, table
 from pipelines.system.cores import usable_cores
+from pipelines.system.quiet import load_tensorflow_quietly
 
-flags.DEFINE_integer("images", 600, "How many images the corpus has.", 1)
-flags.DEFINE_integer("mean_width", 1326, "Their mean width in columns.", 1)
-flags.DEFINE_integer("patch_height", 113, "Height of the images and of a patch.", 1)
+flags.DEFINE_integer("images", 600, "Images in the corpus.", 1)
+flags.DEFINE_integer("mean_width", 1326, "Mean width of the images, in columns.", 1)
+flags.DEFINE_integer("patch_height", 113, "Height of the images and of a patch, in pixels.", 1)
 flags.DEFINE_integer("patch_width", 113, "Width of a patch, in columns.", 1)
 flags.DEFINE_multi_integer(
-    "batch_size", [256, 1024, 4096], "Patches in a batch; repeat the flag for several.", 1
+    "batch_size", [256, 1024, 4096], "Patches in a batch. Repeat the flag for several.", 1
 )
-flags.DEFINE_integer("peers_batch_size", 1024, "Peers are measured with this one only.", 1)
-flags.DEFINE_multi_integer("parallel_calls", [2], "Batches made at once; repeat the flag for several.", 1)
-flags.DEFINE_list("peers", None, f"Only these of {', '.join(peer.key for peer in PEERS)}; 'none' for none.")
-flags.DEFINE_string("ffcv_python", None, "A Python that has FFCV. Default: the environment's FFCV_PYTHON.")
-flags.DEFINE_list("corpus_megabytes", [], "Also measure ours on corpora of these sizes, such as 10,400,2500.")
+flags.DEFINE_integer("peers_batch_size", 1024, "Patches in a batch of a peer.", 1)
+flags.DEFINE_multi_integer("parallel_calls", [2], "Batches made at once. Repeat the flag for several.", 1)
+flags.DEFINE_list(
+    "peers",
+    None,
+    f"Measure only these of {', '.join(peer.key for peer in PEERS)}; 'none' for none. Default: all that are installed. "
+    "The limit is always measured if numba is installed.",
+)
+flags.DEFINE_string(
+    "ffcv_python", None, "A Python that has FFCV. Default: the environment variable FFCV_PYTHON."
+)
+flags.DEFINE_list(
+    "corpus_megabytes", [], "Also measure ours on corpora of these sizes, in megabytes, such as 10,400,2500."
+)
 flags.DEFINE_string(
     "train",
     None,
     "Also train this network, such as iam_writer.models:article: a function of classes, height, width.",
 )
 flags.DEFINE_integer("train_batch_size", 256, "Patches in a batch of the network.", 1)
-flags.DEFINE_integer("rounds", 5, "How often each contender runs.", 1)
-flags.DEFINE_float("seconds", 2, "How long it runs each time, at least.", 0)
-flags.DEFINE_string("folder", None, "Where to keep the corpus. Default: one that is removed at the end.")
-flags.DEFINE_string("output", None, "Also write the table as JSON to this file.")
+flags.DEFINE_integer("rounds", 5, "How many times each contender is measured.", 1)
+flags.DEFINE_float("seconds", 2, "The least time of one measurement, in seconds.", 0)
+flags.DEFINE_string(
+    "folder", None, "The folder to keep the corpus in. Default: a folder that is removed at the end."
+)
+flags.DEFINE_string("output", None, "Also write the table as JSON to this file, after each measurement.")
 flags.DEFINE_string("plot", None, "Also draw patches/s against batch size and so on, into this PNG file.")
 
 
-@flags.validator("peers", "names a peer that there is none of.")
-def _are_peers(names):
+@flags.validator("peers", f"may name {', '.join(peer.key for peer in PEERS)} or none.")  # type: ignore[no-untyped-call]
+def _are_peers(names: list[str] | None) -> bool:
     return names is None or set(names) <= {"none", *(peer.key for peer in PEERS)}
 
 
-@flags.validator("corpus_megabytes", "must be sizes in megabytes, such as 10,400.")
-def _are_sizes(sizes):
+@flags.validator("corpus_megabytes", "must be sizes in megabytes, such as 10,400.")  # type: ignore[no-untyped-call]
+def _are_sizes(sizes: list[str]) -> bool:
     return all(size.replace(".", "", 1).isdigit() and float(size) > 0 for size in sizes)
 
 
-@flags.validator("train", "must be module:function, such as iam_writer.models:article.")
-def _is_function(name):
+@flags.validator("train", "must be module:function, such as iam_writer.models:article.")  # type: ignore[no-untyped-call]
+def _is_function(name: str | None) -> bool:
     return name is None or all(name.partition(":"))
 
 
-@flags.multi_flags_validator(["output", "plot"], "--output and --plot must lie in folders that are there.")
-def _can_be_written(values):
+@flags.multi_flags_validator(["output", "plot"], "--output and --plot must lie in folders that exist.")  # type: ignore[no-untyped-call]
+def _can_be_written(values: dict[str, str | None]) -> bool:
     return all(path is None or _path(path).parent.is_dir() for path in values.values())
 
 
@@ -80,12 +95,12 @@ def _path(value: str) -> pathlib.Path:
 
 
 WARM_UP = 0.25
-"""Of the time that is measured: spent before it, in each round."""
+"""The time before each measurement, as a share of the measured time."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """One row of the table."""
+    """What is measured for one row of the table: a peer or ours, at one batch size."""
 
     peer: Peer
     corpus: Corpus
@@ -94,22 +109,22 @@ class Contender:
 
     @property
     def bytes_of_patch(self) -> int:
-        # A start column has four bytes, whatever the patch.
+        # A start column has four bytes, whatever the size of the patch is.
         return 4 if self.peer.key == "starts" else self.corpus.width * self.corpus.height
 
 
 def our_modes() -> dict[str, Peer]:
-    """What the pipeline offers, as contenders."""
+    """The ways in which this pipeline makes batches, by key, in the form of peers."""
 
-    def mode(name: str, key: str, make: Callable, **arguments) -> Peer:
-        def batches(corpus: Corpus, batch_size: int, threads: int) -> Iterator:
+    def mode(name: str, key: str, make: Callable[..., Any], **arguments: Any) -> Peer:
+        def batches(corpus: Corpus, batch_size: int, threads: int) -> Generator[Any, None, None]:
             from pipelines.patches import iterate
 
-            return iterate(make(corpus, batch_size, threads, **arguments))
+            yield from iterate(make(corpus, batch_size, threads, **arguments))
 
-        return Peer(name, key, "", lambda: None, lambda *a: in_process(batches, *a))
+        return Peer(name, key, "", lambda: None, functools.partial(in_process, batches))
 
-    def patches(corpus, batch_size, threads, **arguments):
+    def patches(corpus: Corpus, batch_size: int, threads: int, **arguments: Any) -> Any:
         from pipelines.patches import patches
 
         return patches(
@@ -121,7 +136,7 @@ def our_modes() -> dict[str, Peer]:
             **arguments,
         )
 
-    def starts(corpus, batch_size, threads):
+    def starts(corpus: Corpus, batch_size: int, threads: int) -> Any:
         from pipelines.patch_order import Sampling
         from pipelines.patches import start_columns
 
@@ -138,7 +153,7 @@ def our_modes() -> dict[str, Peer]:
 
 
 def make_images(images: int, mean_width: int, height: int, min_width: int) -> list[bytes]:
-    """PNG files of gray lines with something like handwriting on them, of widths from a half to twice the mean."""
+    """PNG files of gray lines that look a little like handwriting. Their widths are from half to twice the mean."""
     random = np.random.default_rng(0)
     files = []
     # The mean of 2^U(-1,1) is 1.0820.
@@ -160,7 +175,7 @@ def make_images(images: int, mean_width: int, height: int, min_width: int) -> li
 
 
 def lay_corpus(files: Sequence[bytes], folder: pathlib.Path, height: int, width: int, total: int) -> Corpus:
-    """Lays `total` images into strips, the files again and again; fifty writers, in equal shares."""
+    """Lays `total` images into strips. The files are repeated. Fifty writers have equal shares of the images."""
     from pipelines.strips import Example, open_or_build
 
     labels = np.arange(total, dtype=np.int32) * 50 // total
@@ -176,9 +191,9 @@ def lay_corpus(files: Sequence[bytes], folder: pathlib.Path, height: int, width:
 
 
 class Measurements:
-    """What was seen of one contender, round by round."""
+    """The measurements of one contender, round by round."""
 
-    def __init__(self, contender: Contender, session, seconds_to_first_batch: float, memory: float):
+    def __init__(self, contender: Contender, session: Session, seconds_to_first_batch: float, memory: float):
         self.contender, self._session = contender, session
         self.seconds_to_first_batch, self.memory = seconds_to_first_batch, memory
         self.rates: list[float] = []
@@ -202,23 +217,23 @@ class Measurements:
         self.rates.append(patches / elapsed)
         self.cpu_shares.append((_cpu_seconds() - cpu) / elapsed / usable_cores())
 
-    def row(self) -> dict[str, object]:
-        median = statistics.median(self.rates)
-        return {
-            "name": self.contender.peer.name,
-            "key": self.contender.peer.key,
-            "batch_size": self.contender.batch_size,
-            "parallel_calls": self.contender.threads,
-            "corpus_megabytes": round(_megabytes(self.contender.corpus)),
-            "patches_per_second": median,
-            "minimum": min(self.rates),
-            "maximum": max(self.rates),
-            "bytes_per_second": median * self.contender.bytes_of_patch,
-            "cpu_share": statistics.median(self.cpu_shares),
-            "memory_megabytes": self.memory,
-            "seconds_to_first_batch": self.seconds_to_first_batch,
-            "cannot": self.contender.peer.cannot,
-        }
+    def row(self) -> Row:
+        contender, median = self.contender, statistics.median(self.rates)
+        return Row(
+            name=contender.peer.name,
+            key=contender.peer.key,
+            batch_size=contender.batch_size,
+            parallel_calls=contender.threads,
+            corpus_megabytes=round(_megabytes(contender.corpus)),
+            patches_per_second=median,
+            minimum=min(self.rates),
+            maximum=max(self.rates),
+            bytes_per_second=median * contender.bytes_of_patch,
+            cpu_share=statistics.median(self.cpu_shares),
+            memory_megabytes=self.memory,
+            seconds_to_first_batch=self.seconds_to_first_batch,
+            cannot=contender.peer.cannot,
+        )
 
 
 def _megabytes(corpus: Corpus) -> float:
@@ -233,14 +248,14 @@ def _processes() -> list[psutil.Process]:
 def _cpu_seconds() -> float:
     total = 0.0
     for process in _processes():
-        with contextlib.suppress(psutil.NoSuchProcess):  # It ended between the listing and the asking.
+        with contextlib.suppress(psutil.NoSuchProcess):  # The process has ended since it was listed.
             times = process.cpu_times()
             total += times.user + times.system
     return total
 
 
 def _wait_until_idle() -> None:
-    """Some peers go on filling their buffers when their turn is over. The next must not suffer from it."""
+    """Waits until the buffers are full that some peers still fill after their turn. They would slow the next peer down."""
     for _ in range(100):
         before = _cpu_seconds()
         time.sleep(0.1)
@@ -249,7 +264,7 @@ def _wait_until_idle() -> None:
 
 
 def _anonymous_megabytes() -> float:
-    """Memory of this process and its children, without what is mapped from files, which all share."""
+    """Memory of this process and its children, in MB, without memory that is mapped from files: all share that."""
     total = 0
     for process in _processes():
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -258,42 +273,63 @@ def _anonymous_megabytes() -> float:
     return total / 1e6
 
 
-def run(contenders: Sequence[Contender], rounds: int, seconds: float) -> list[dict[str, object]]:
-    """Measures all of them in interleaved rounds; one row each."""
+def run(contenders: Sequence[Contender], rounds: int, seconds: float) -> Iterator[list[Row]]:
+    """Measures all contenders in interleaved rounds.
+
+    Yields:
+      After each measurement, a row of each contender that was measured so far, in the order of the contenders.
+    """
     with contextlib.ExitStack() as stack:
         measurements = [stack.enter_context(Measurements.of(contender)) for contender in contenders]
         for number in range(rounds):
             for measurement in measurements:
                 measurement.measure(seconds)
-            print(f"round {number + 1} of {rounds}", file=sys.stderr)
-        return [measurement.row() for measurement in measurements]
+                contender = measurement.contender
+                print(
+                    f"round {number + 1} of {rounds}: {contender.peer.name}, {contender.batch_size:,} patches in a "
+                    f"batch: {measurement.rates[-1]:,.0f} patches/s",
+                    file=sys.stderr,
+                )
+                yield [measured.row() for measured in measurements if measured.rates]
+
+
+def _leave_gpus_to_keras() -> None:
+    """Hides GPUs from TensorFlow if Keras computes with another backend, which then needs the memory of the GPUs."""
+    import keras
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        tf.config.set_visible_devices([], "GPU")
 
 
 def train(corpus: Corpus, network: str, batch_size: int, rounds: int, seconds: float) -> dict[str, float]:
-    """Trains a network on batches as they come, and on one batch again and again, in turns.
+    """Trains a network in turns: on batches as they come, and on one batch that is repeated.
 
     Returns:
-      'patches_per_second', 'repeated_patches_per_second', 'real_over_repeated', and the median wait for a batch in
-      microseconds, 'wait_microseconds'.
+      'patches_per_second', 'repeated_patches_per_second', 'real_over_repeated', and 'wait_microseconds', which is the
+      median time that training waits for a batch.
     """
     import keras
     import tensorflow as tf
 
     from pipelines.patches import iterate, patches
 
+    on_tensorflow = keras.backend.backend() == "tensorflow"
     module, _, function = network.partition(":")
     classes = int(corpus.strips.labels.max()) + 1
     model = getattr(importlib.import_module(module), function)(classes, corpus.height, corpus.width)
     model.compile(
         "adam",
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=bool(tf.config.list_physical_devices("GPU")),
+        jit_compile=bool(tf.config.list_physical_devices("GPU")) if on_tensorflow else "auto",
     )
     batches = iterate(patches(corpus.strips, patch_width=corpus.width, batch_size=batch_size, seed=0))
+    if not on_tensorflow:  # Other backends of Keras do not take tensors of TensorFlow.
+        batches = (tuple(map(np.asarray, batch)) for batch in batches)
     repeated = next(batches)
     waits: list[float] = []
 
-    def step(batch_of: Callable) -> None:
+    def step(batch_of: Callable[[], Any]) -> None:
         started = time.perf_counter()
         batch = batch_of()
         waits.append(time.perf_counter() - started)
@@ -301,8 +337,9 @@ def train(corpus: Corpus, network: str, batch_size: int, rounds: int, seconds: f
 
     rates: dict[str, list[float]] = {"real": [], "repeated": []}
     real_waits: list[float] = []
+    sources: dict[str, Callable[[], Any]] = {"real": lambda: next(batches), "repeated": lambda: repeated}
     for _ in range(rounds):
-        for name, batch_of in (("real", lambda: next(batches)), ("repeated", lambda: repeated)):
+        for name, batch_of in sources.items():
             step(batch_of)
             waits.clear()
             started, steps = time.perf_counter(), 0
@@ -321,54 +358,79 @@ def train(corpus: Corpus, network: str, batch_size: int, rounds: int, seconds: f
     }
 
 
+def make_contenders(
+    values: flags.FlagValues, folder: pathlib.Path, peers: Sequence[Peer]
+) -> tuple[Corpus, list[Contender]]:
+    """Lays the corpora into `folder`. Returns the corpus that all share, and all that is measured, ours first."""
+    height, width, modes = values.patch_height, values.patch_width, our_modes()
+    files = make_images(values.images, values.mean_width, height, 2 * width)
+    corpus = lay_corpus(files, folder, height, width, len(files))
+    pairs = lay_corpus(files, folder, height, 2 * width, len(files))
+    contenders = []
+    for calls in values.parallel_calls:
+        for size in values.batch_size:
+            contenders += [
+                Contender(modes[key], corpus, size, calls) for key in ("ours", "balanced", "starts")
+            ]
+            contenders.append(Contender(modes["pairs"], pairs, size, calls))
+            contenders += [Contender(peer, corpus, size, calls) for peer in peers if peer.key == "limit"]
+    calls = max(values.parallel_calls)
+    contenders += [
+        Contender(peer, corpus, values.peers_batch_size, calls) for peer in peers if peer.key != "limit"
+    ]
+    for megabytes in values.corpus_megabytes:
+        total = max(1, round(float(megabytes) / _megabytes(corpus) * len(files)))
+        larger = lay_corpus(files, folder, height, width, total)
+        contenders.append(Contender(modes["ours"], larger, values.peers_batch_size, calls))
+    return corpus, contenders
+
+
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+        raise app.UsageError(f"Unknown argument {argv[1]!r}. Flags begin with --.")
+    load_tensorflow_quietly()
     values = flags.FLAGS
     if values.ffcv_python:
         os.environ["FFCV_PYTHON"] = str(_path(values.ffcv_python))
-    wanted = [peer for peer in PEERS if values.peers is None or peer.key in values.peers]
+    # The limit says what the machine can do. The report needs it whatever else is measured.
+    wanted = [
+        peer for peer in PEERS if values.peers is None or peer.key == "limit" or peer.key in values.peers
+    ]
     missing = {peer.name: why for peer in wanted if (why := peer.missing())}
-    modes = our_modes()
+    if values.train:
+        _leave_gpus_to_keras()
+    rows: list[Row] = []
+    found: dict[str, float] = {}
+    training = None
+
+    def write() -> None:
+        if values.output:
+            measured = [dataclasses.asdict(row) for row in rows]
+            result = {"rows": measured, "ratios": found, "missing": missing, "training": training}
+            _path(values.output).write_text(json.dumps(result, indent=2) + "\n")
+
     with contextlib.ExitStack() as stack:
         folder = _path(values.folder or stack.enter_context(tempfile.TemporaryDirectory()))
-        height, width = values.patch_height, values.patch_width
-        files = make_images(values.images, values.mean_width, height, 2 * width)
-        corpus = lay_corpus(files, folder, height, width, len(files))
-        pairs = lay_corpus(files, folder, height, 2 * width, len(files))
-        contenders = []
-        for calls in values.parallel_calls:
-            for size in values.batch_size:
-                contenders += [
-                    Contender(modes[key], corpus, size, calls) for key in ("ours", "balanced", "starts")
-                ]
-                contenders.append(Contender(modes["pairs"], pairs, size, calls))
-        calls = max(values.parallel_calls)
-        for peer in wanted:
-            if peer.name not in missing:
-                sizes = values.batch_size if peer.key == "limit" else [values.peers_batch_size]
-                contenders += [Contender(peer, corpus, size, calls) for size in sizes]
-        for megabytes in values.corpus_megabytes:
-            total = max(1, round(float(megabytes) / _megabytes(corpus) * len(files)))
-            larger = lay_corpus(files, folder, height, width, total)
-            contenders.append(Contender(modes["ours"], larger, values.peers_batch_size, calls))
-        rows = run(contenders, values.rounds, values.seconds)
-        training = None
+        present = [peer for peer in wanted if peer.name not in missing]
+        corpus, contenders = make_contenders(values, folder, present)
+        try:
+            for rows in run(contenders, values.rounds, values.seconds):
+                of_one_corpus = [row for row in rows if row.corpus_megabytes == rows[0].corpus_megabytes]
+                found = ratios(of_one_corpus, values.peers_batch_size)
+                write()
+        finally:  # What was measured before a failure, or before Ctrl-C, is printed too.
+            if rows:
+                print(table(rows, missing))
+                for name, ratio in found.items():
+                    print(f"{name:26}{ratio:8.2f}")
+                sys.stdout.flush()
+        if values.plot:
+            draw(rows, _path(values.plot))
         if values.train:
             training = train(corpus, values.train, values.train_batch_size, values.rounds, values.seconds)
-    of_one_corpus = [row for row in rows if row["corpus_megabytes"] == rows[0]["corpus_megabytes"]]
-    found = ratios(of_one_corpus, values.peers_batch_size)
-    print(table(rows, missing))
-    for name, ratio in found.items():
-        print(f"{name:26}{ratio:8.2f}")
-    if training:
-        print("training: " + ", ".join(f"{name} {value:,.2f}" for name, value in training.items()))
-    print(diagnosis(of_one_corpus, found, training))
-    if values.output:
-        result = {"rows": rows, "ratios": found, "missing": missing, "training": training}
-        _path(values.output).write_text(json.dumps(result, indent=2) + "\n")
-    if values.plot:
-        draw(rows, _path(values.plot))
+            write()
+            print("training: " + ", ".join(f"{name} {value:,.2f}" for name, value in training.items()))
+    print(diagnosis(of_one_corpus, training))
 
 
 if __name__ == "__main__":

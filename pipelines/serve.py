@@ -1,16 +1,18 @@
-r"""Serves patches to other machines: a dispatcher, or a worker, of TensorFlow's tf.data service.
+r"""Serves patches to other machines: starts a dispatcher or a worker of TensorFlow's tf.data service.
 
   python -m pipelines.serve --role=dispatcher --port=5050
   python -m pipelines.serve --role=worker --dispatcher=first-machine:5050
 
-Workers may start and stop at any time. A training reads from them by --data_service=grpc://first-machine:5050. The
-strips must lie at the same path on all machines. Ctrl-C ends a dispatcher or a worker.
+Workers may start and stop at any time. The flag --data_service=grpc://first-machine:5050 of the training program takes
+the patches from them. The strips must lie at the same path on all machines. Ctrl-C ends a dispatcher or a worker.
 """
 
 import socket
 from typing import Any
 
 from absl import app, flags
+
+from pipelines.system.quiet import load_tensorflow_quietly
 
 flags.DEFINE_enum(
     "role",
@@ -19,14 +21,14 @@ flags.DEFINE_enum(
     "Whether this process is the dispatcher or a worker.",
     required=True,
 )
-flags.DEFINE_integer("port", 0, "Port to listen on; 0: any free port.", 0, 65535)
-flags.DEFINE_string("dispatcher", None, "Of a worker: host:port of the dispatcher.")
+flags.DEFINE_integer("port", 0, "The port to listen on. 0 takes any free port.", 0, 65535)
+flags.DEFINE_string("dispatcher", None, "For a worker: the host:port of its dispatcher.")
 flags.DEFINE_string(
-    "host", None, "Of a worker: the name by which others reach this machine. Default: its host name."
+    "host", None, "For a worker: the name by which others reach this machine. Default: its host name."
 )
 
 SILENT_MILLISECONDS = 10_000
-"""The dispatcher gives up a worker that has been silent for so long."""
+"""The dispatcher removes a worker that has not answered for this time."""
 
 
 def _knows_its_dispatcher(values: dict[str, Any]) -> bool:
@@ -40,7 +42,8 @@ flags.register_multi_flags_validator(  # type: ignore[no-untyped-call]
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+        raise app.UsageError(f"Unknown argument {argv[1]!r}. Flags begin with --.")
+    load_tensorflow_quietly()
     from tensorflow.data.experimental import service  # Loading it takes seconds, so flags are checked first.
 
     values = flags.FLAGS

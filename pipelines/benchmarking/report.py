@@ -1,7 +1,8 @@
-"""What the benchmark's rows say: ratios, a table, a picture, and the bottleneck in a sentence."""
+"""The report of the benchmark: rows, ratios, a table, a picture, and a sentence about what limits the speed."""
 
+import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 RATIOS = {
     "ours_over_ffcv_expert": "ffcv_expert",
@@ -13,24 +14,57 @@ RATIOS = {
     "ours_over_article": "article",
     "ours_over_dali": "dali",
 }
+"""Names of ratios, and the peers that ours is divided by."""
 
 
-def ratios(rows: Sequence[dict[str, object]], batch_size: int) -> dict[str, float]:
-    """Ours over the limit and over each peer, as far as they were measured.
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of the table: what was measured of one loader.
+
+    Attributes:
+      name: of the loader, for the table.
+      key: its short name.
+      batch_size: patches in a batch.
+      parallel_calls: batches that are made at once.
+      corpus_megabytes: size of the corpus, uncompressed.
+      patches_per_second: median of all rounds.
+      minimum: patches/s in the slowest round.
+      maximum: patches/s in the fastest round.
+      bytes_per_second: of patches, at the median.
+      cpu_share: of all usable cores, 0 to 1; median of all rounds.
+      memory_megabytes: by which the loader's start has increased the memory that is not mapped from files.
+      seconds_to_first_batch: from the loader's start on.
+      cannot: what the loader cannot do.
+    """
+
+    name: str
+    key: str
+    batch_size: int
+    parallel_calls: int
+    corpus_megabytes: int
+    patches_per_second: float
+    minimum: float
+    maximum: float
+    bytes_per_second: float
+    cpu_share: float
+    memory_megabytes: float
+    seconds_to_first_batch: float
+    cannot: str
+
+
+def ratios(rows: Sequence[Row], batch_size: int) -> dict[str, float]:
+    """Our patches/s divided by those of the limit and of each peer, as far as both were measured.
+
+    Each takes part with the parallel_calls at which it is fastest.
 
     Args:
       rows: of the table.
-      batch_size: at which they are compared. `best_over_limit` alone takes ours at its best batch size, and
-        `best_over_best_limit` the limit at its best one too.
+      batch_size: at which they are compared. There are two exceptions: `best_over_limit` takes ours at its best batch
+        size, and `best_over_best_limit` takes both at their best batch sizes.
     """
 
     def best(key: str, size: int | None = batch_size) -> float | None:
-        rates = [
-            row["patches_per_second"]
-            for row in rows
-            if row["key"] == key and row["batch_size"] == (size or row["batch_size"])
-        ]
-        return max(rates, default=None)
+        return _fastest(row for row in rows if row.key == key and size in (None, row.batch_size))
 
     pairs = {
         "ours_over_limit": (best("ours"), best("limit")),
@@ -43,55 +77,68 @@ def ratios(rows: Sequence[dict[str, object]], batch_size: int) -> dict[str, floa
     return {name: ours / other for name, (ours, other) in pairs.items() if ours and other}
 
 
-def diagnosis(rows: Sequence[dict], found: dict[str, float], training: dict[str, float] | None) -> str:
-    """What bounds this run, and which flag to turn, in a sentence."""
-    ours = [row for row in rows if row["key"] == "ours"]
-    best = max(ours, key=lambda row: row["patches_per_second"])
-    rate = f"{best['patches_per_second']:,.0f} patches/s"
+def _fastest(rows: Iterable[Row]) -> float | None:
+    return max((row.patches_per_second for row in rows), default=None)
+
+
+def diagnosis(rows: Sequence[Row], training: Mapping[str, float] | None) -> str:
+    """A sentence that says what limits the speed of this run, and which flag to change.
+
+    It compares the fastest row of ours only with rows that have the same parallel_calls.
+    """
+    best = max((row for row in rows if row.key == "ours"), key=lambda row: row.patches_per_second)
+    rate = f"{best.patches_per_second:,.0f} patches/s"
     if training and training["real_over_repeated"] >= 0.97:
         return (
-            f"The network bounds training ({training['patches_per_second']:,.0f} patches/s; the input could deliver "
-            f"{rate}): no flag of the input will help; a GPU or a smaller --model will."
+            f"The network limits the speed of training ({training['patches_per_second']:,.0f} patches/s). The input can "
+            f"deliver {rate}. No flag of the input will help; a GPU or a smaller --model will."
         )
-    smallest = min(ours, key=lambda row: row["batch_size"])
-    if smallest["patches_per_second"] < 0.75 * best["patches_per_second"]:
+    alike = [row for row in rows if row.parallel_calls == best.parallel_calls]
+    smallest = min((row for row in alike if row.key == "ours"), key=lambda row: row.batch_size)
+    if smallest.patches_per_second < 0.75 * best.patches_per_second:
         return (
-            f"Below a batch of {best['batch_size']:,} the fixed cost of a batch bounds the input "
-            f"({smallest['patches_per_second']:,.0f} patches/s at {smallest['batch_size']:,}, {rate} at "
-            f"{best['batch_size']:,}): raise --batch_size if it is short of patches."
+            f"The fixed cost of a batch limits the speed of small batches: {smallest.patches_per_second:,.0f} patches/s "
+            f"with {smallest.batch_size:,} patches in a batch, {rate} with {best.batch_size:,}. If training waits for "
+            "patches, raise --batch_size."
         )
-    if best["cpu_share"] < 0.6:
-        return f"Cores stand idle ({best['cpu_share']:.0%} in use at {rate}): raise --parallel_calls."
-    if "best_over_limit" in found:
+    if best.cpu_share < 0.6:
+        return f"Only {best.cpu_share:.0%} of the cores' time is used at {rate}. Raise --parallel_calls."
+    limit = _fastest(row for row in alike if row.key == "limit")
+    if limit:
         return (
-            f"Copying bounds the input: {rate} are {found['best_over_limit']:.0%} of what this memory can do. Where "
-            "that is too little, let the device gather from start columns (--gather=device)."
+            f"Copying limits the speed: {rate} are {best.patches_per_second / limit:.0%} of what this memory can do. If "
+            "you need more, let the device cut the patches (--gather=device)."
         )
     return (
-        f"All cores are in use at {rate}; install the peers to see how far that is from what memory can do."
+        f"All cores are busy at {rate}. To compare this with what the memory can do, install numba "
+        "(pip install '.[peers]')."
     )
 
 
-def table(rows: Sequence[dict], missing: dict[str, str]) -> str:
-    """The rows for people, the fastest first within a batch size."""
-    head = (
-        f"{'':38}{'batch':>7}{'calls':>6}{'MB':>7}{'patches/s':>12}{'minimum':>12}{'maximum':>12}{'GB/s':>7}"
-        f"{'CPU':>6}{'memory':>9}{'first':>8}  cannot"
-    )
-    lines = [head]
-    for row in sorted(rows, key=lambda row: (row["batch_size"], -row["patches_per_second"])):
-        numbers = "".join(f"{row[key]:>12,.0f}" for key in ("patches_per_second", "minimum", "maximum"))
+def table(rows: Sequence[Row], missing: Mapping[str, str]) -> str:
+    """The rows as text. Rows of the same batch size stand together, the fastest first.
+
+    Args:
+      rows: of the table.
+      missing: the peers that were not measured, by name, and why.
+    """
+    lines = [
+        f"{'':38}{'batch':>7}{'calls':>6}{'corpus':>10}{'patches/s':>12}{'MB/s':>9}{'minimum':>12}{'maximum':>12}"
+        f"{'CPU':>6}{'memory':>10}{'first':>9}  cannot"
+    ]
+    for row in sorted(rows, key=lambda row: (row.batch_size, -row.patches_per_second)):
         lines.append(
-            f"{row['name']:38}{row['batch_size']:>7,}{row['parallel_calls']:>6}{row['corpus_megabytes']:>7,}{numbers}"
-            f"{row['bytes_per_second'] / 1e9:>7.2f}{row['cpu_share']:>6.0%}{row['memory_megabytes']:>6,.0f} MB"
-            f"{row['seconds_to_first_batch']:>6.2f} s  {row['cannot']}".rstrip()
+            f"{row.name:38}{row.batch_size:>7,}{row.parallel_calls:>6}{row.corpus_megabytes:>7,} MB"
+            f"{row.patches_per_second:>12,.0f}{row.bytes_per_second / 1e6:>9,.0f}{row.minimum:>12,.0f}"
+            f"{row.maximum:>12,.0f}{row.cpu_share:>6.0%}{row.memory_megabytes:>7,.0f} MB"
+            f"{row.seconds_to_first_batch:>7.2f} s  {row.cannot}".rstrip()
         )
     lines += [f"{name:38}not measured: {why}" for name, why in missing.items()]
     return "\n".join(lines)
 
 
-def draw(rows: Sequence[dict], path: os.PathLike) -> None:
-    """Draws patches/s against batch size, parallel calls and corpus size into a PNG file."""
+def draw(rows: Sequence[Row], path: str | os.PathLike[str]) -> None:
+    """Draws patches/s against batch size, parallel calls and corpus size. Writes the drawing as PNG to `path`."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -102,9 +149,9 @@ def draw(rows: Sequence[dict], path: os.PathLike) -> None:
         "parallel_calls": "batches made at once",
         "corpus_megabytes": "corpus, MB",
     }
-    # A panel for each thing of which ours was measured at several values.
-    ours = [row for row in rows if row["key"] == "ours"]
-    fields = {name: label for name, label in fields.items() if len({row[name] for row in ours}) > 1}
+    # There is a panel for each field of which ours was measured at several values.
+    ours = [row for row in rows if row.key == "ours"]
+    fields = {name: label for name, label in fields.items() if len({getattr(row, name) for row in ours}) > 1}
     fields = fields or {"batch_size": "patches in a batch"}
     size = (4 * len(fields) + 3.5, 4.2)
     figure, axes = pyplot.subplots(
@@ -112,23 +159,24 @@ def draw(rows: Sequence[dict], path: os.PathLike) -> None:
     )
     axes = axes[0]
     for axis, (field, label) in zip(axes, fields.items(), strict=True):
-        axis.set_prop_cycle(color=pyplot.get_cmap("tab20").colors)
-        # Corpora of other sizes are compared in a panel of their own. (That of pairs has wider narrowest images.)
+        axis.set_prop_cycle(color=[pyplot.get_cmap("tab20")(number) for number in range(20)])
+        # Ours on corpora of other sizes is shown only in the panel of corpus sizes. Pairs have a corpus of their own,
+        # because their narrowest images are wider.
         shown = [
             row
             for row in rows
             if field == "corpus_megabytes"
-            or row["key"] != "ours"
-            or row["corpus_megabytes"] == rows[0]["corpus_megabytes"]
+            or row.key != "ours"
+            or row.corpus_megabytes == rows[0].corpus_megabytes
         ]
-        for name in dict.fromkeys(row["name"] for row in rows if row["key"] != "starts"):
+        for name in dict.fromkeys(row.name for row in rows if row.key != "starts"):
             points: dict[float, list[float]] = {}
             for row in shown:
-                if row["name"] == name:
-                    points.setdefault(row[field], []).append(row["patches_per_second"])
+                if row.name == name:
+                    points.setdefault(getattr(row, field), []).append(row.patches_per_second)
             values = sorted((x, max(rates)) for x, rates in points.items())
             axis.plot(*zip(*values, strict=True), "o-", label=name)
-        ticks = sorted({row[field] for row in ours})
+        ticks = sorted({getattr(row, field) for row in ours})
         axis.set(xscale="log", yscale="log", xlabel=label)
         axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axis.minorticks_off()
