@@ -12,7 +12,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iam_writer.common.errors import CheckpointError
 from iam_writer.recognition.calibration import Calibration
@@ -27,7 +27,7 @@ CALIBRATION_MEMBER = "iam_writer_calibration.npz"
 WEIGHTS_MEMBER = "model.weights.h5"  # As Keras names it.
 
 
-def save(model: "keras.Model", path: pathlib.Path, state: dict) -> None:
+def save(model: "keras.Model", path: pathlib.Path, state: dict[str, Any]) -> None:
     """Writes the model with its optimizer, and `state`, which must be JSON.
 
     Raises:
@@ -47,14 +47,15 @@ def save(model: "keras.Model", path: pathlib.Path, state: dict) -> None:
         beside.unlink(missing_ok=True)
 
 
-def read_state(path: pathlib.Path) -> dict:
+def read_state(path: pathlib.Path) -> dict[str, Any]:
     """The `state` that was saved with a checkpoint.
 
     Raises:
       CheckpointError: there is no such file, or it is not a checkpoint of ours.
     """
     with _readable(path), zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read(STATE_MEMBER))
+        state: dict[str, Any] = json.loads(archive.read(STATE_MEMBER))
+        return state
 
 
 def add_calibration(path: pathlib.Path, rule: Rule, calibration: Calibration) -> None:
@@ -116,7 +117,7 @@ def fingerprint(path: pathlib.Path) -> str:
         return f"{archive.getinfo(WEIGHTS_MEMBER).CRC:08x}"
 
 
-def load(path: str | os.PathLike) -> "keras.Model":
+def load(path: str | os.PathLike[str]) -> "keras.Model":
     """The network, not compiled.
 
     Raises:
@@ -143,7 +144,7 @@ def restore(model: "keras.Model", path: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def _readable(path: str | os.PathLike) -> Iterator[None]:
+def _readable(path: str | os.PathLike[str]) -> Iterator[None]:
     """Says what is wrong with a checkpoint that cannot be read."""
     path = pathlib.Path(path)
     try:

@@ -22,7 +22,7 @@ FOR, AGAINST = np.array([60, 160, 40]), np.array([50, 60, 220])  # Blue, green, 
 
 
 def draw(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     network: Recognizer,
     page: Page,
     scan: Scan,
@@ -104,7 +104,8 @@ def _most_similar(
     _, embeddings = network.look(training)
     order = np.argsort(-scan.probabilities[:, writer] * scan.votes)
     laid = network.lay(page)
-    pairs, used = [], set()
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    used: set[tuple[int, int]] = set()
     for window in order:
         line, column = int(scan.line[window]), int(scan.column[window])
         if any(line == other and abs(column - start) < network.width for other, start in used):

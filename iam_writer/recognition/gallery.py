@@ -63,7 +63,7 @@ class Gallery:
         likely = np.exp(odds - odds.max())
         return likely / likely.sum(), bool(odds.max() >= calibration.pair_threshold)
 
-    def write(self, path: str | os.PathLike) -> None:
+    def write(self, path: str | os.PathLike[str]) -> None:
         """Raises OSError if it cannot be written; what was there is untouched then."""
         file = io.BytesIO()
         np.savez(
@@ -76,7 +76,7 @@ class Gallery:
         write_beside(path, file.getvalue())
 
     @classmethod
-    def read(cls, path: str | os.PathLike) -> "Gallery":
+    def read(cls, path: str | os.PathLike[str]) -> "Gallery":
         """Raises GalleryError if there is no gallery at `path`."""
         try:
             with np.load(io.BytesIO(pathlib.Path(path).read_bytes()), allow_pickle=False) as arrays:

@@ -166,8 +166,8 @@ def verify(
       BadImageError: a file is no image.
       NoWritingError: a page has no handwriting.
     """
-    samples = [sample(os.fspath(path), [os.fspath(path)]) for path in (questioned, known)]
-    return compare(*samples, (population or reference.read()).alone())
+    one, other = (sample(os.fspath(path), [os.fspath(path)]) for path in (questioned, known))
+    return compare(one, other, (population or reference.read()).alone())
 
 
 def compare(questioned: Sample, known: Sample, comparer: Comparer) -> Comparison:

@@ -16,7 +16,7 @@ from iam_writer.recognition.calibration import Calibration
 from iam_writer.recognition.gallery import Gallery
 
 
-def open_calibration(path: str | os.PathLike) -> Calibration:
+def open_calibration(path: str | os.PathLike[str]) -> Calibration:
     """The calibration of a checkpoint.
 
     Raises:
@@ -33,7 +33,7 @@ def open_calibration(path: str | os.PathLike) -> Calibration:
     return found
 
 
-def open_gallery(path: str | os.PathLike, checkpoint: str | os.PathLike) -> Gallery:
+def open_gallery(path: str | os.PathLike[str], checkpoint: str | os.PathLike[str]) -> Gallery:
     """The gallery in a file.
 
     Raises:

@@ -73,7 +73,7 @@ class Recognizer:
       calibration: of its answers.
     """
 
-    def __init__(self, path: str | os.PathLike, calibration: Calibration):
+    def __init__(self, path: str | os.PathLike[str], calibration: Calibration):
         path = pathlib.Path(path)
         self.run = checkpoints.read_state(path)["run"]
         self.writers: list[str] = self.run["writers"]
@@ -107,10 +107,11 @@ class Recognizer:
             self._model(np.ascontiguousarray(patches[i : i + BATCH]), training=False)
             for i in range(0, len(patches), BATCH)
         ]
-        return tuple(
+        logits, embeddings = (
             np.concatenate([keras.ops.convert_to_numpy(part[i]) for part in parts]).astype(np.float32)
             for i in (0, 1)
         )
+        return logits, embeddings
 
     def see(self, strips: Strips, description: str, rule: Rule | None = None) -> Seen:
         """Looks at a split of a dataset, see `scanning.see`; by the network's rule, if no other is given."""
@@ -125,7 +126,7 @@ class Recognizer:
         """The calibrated answer. There must be a window that votes."""
         pooled = self.pooled(scan)
         probabilities = self.calibration.probabilities(pooled[None], np.array([scan.amount]))[0]
-        likeness = self.calibration.likeness(self.embedding(scan)[None], pooled.argmax(keepdims=True))
+        likeness = self.calibration.likeness(self.embedding(scan)[None], np.array([pooled.argmax()]))
         return Answer(probabilities, float(likeness[0]), self.calibration.threshold(scan.amount))
 
     def embedding(self, scan: Scan) -> np.ndarray:

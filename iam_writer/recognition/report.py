@@ -8,8 +8,10 @@ import io
 import itertools
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from iam_writer.common.files import write_beside
@@ -56,7 +58,7 @@ class Evaluation:
     seen: Seen
     writers: Sequence[str]
     calibration: Calibration
-    results: dict[str, dict[str, float]]
+    results: dict[str, scoring.Accuracies]
     about: str
 
     def judged(self, pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -183,7 +185,8 @@ def _accuracies(evaluation: Evaluation) -> str:
     )
 
 
-def _figure(height: float, **kwargs):
+def _figure(height: float, **kwargs: Any) -> tuple[Figure, Any]:
+    """A figure, and its axes: one Axes, or an array of them if `kwargs` asks `Figure.subplots` for several."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(**kwargs)
     for one in np.ravel(axes):
@@ -199,7 +202,7 @@ def _calibration(evaluation: Evaluation) -> Figure:
         first, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
         one.plot([0, 1], [0, 1], color=FAINT, linewidth=1, zorder=0)
         for share, sure, hits in calibrations.reliability(first, right):
-            low, high = scoring.wilson(hits * share * len(first), round(share * len(first)))
+            low, high = scoring.wilson(round(hits * share * len(first)), round(share * len(first)))
             one.plot([sure, sure], [low, high], color=FAINT, zorder=1)
             one.scatter(sure, hits, s=15 + 120 * share, color=GOOD, zorder=3, clip_on=False)
         error = calibrations.calibration_error(first, right)
@@ -237,8 +240,8 @@ def _by_amount(evaluation: Evaluation) -> Figure:
     return figure
 
 
-def _point(axes, x: float, hit: np.ndarray) -> None:
-    low, high = scoring.wilson(hit.sum(), len(hit))
+def _point(axes: Axes, x: float, hit: np.ndarray) -> None:
+    low, high = scoring.wilson(int(hit.sum()), len(hit))
     axes.plot([x, x], [low, high], color=FAINT)
     axes.scatter(x, hit.mean(), color=GOOD, s=25, zorder=3, clip_on=False)
 
@@ -309,7 +312,7 @@ def _confusion(evaluation: Evaluation, chosen: list[int]) -> Figure:
     return figure
 
 
-def _draw(axes, evaluation: Evaluation, line: int) -> None:
+def _draw(axes: Axes, evaluation: Evaluation, line: int) -> None:
     first, end = evaluation.strips.first_column[[line, line + 1]]
     picture = evaluation.strips.columns()[first:end].numpy().T
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255)

@@ -55,7 +55,7 @@ class Seen:
 
     def accuracies(
         self, split: str, strips: Strips, parts: dict[str, np.ndarray]
-    ) -> dict[str, dict[str, float]]:
+    ) -> dict[str, scoring.Accuracies]:
         """See `scoring.accuracies_of_parts`."""
         return scoring.accuracies_of_parts(split, self.scan, strips, parts)
 

@@ -8,7 +8,7 @@ lines.
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ WIDTHS = (1.5, 3.0, 6.0)
 """Lines are grouped by their width, in multiples of their height: narrower than each of these, and wider."""
 
 RESAMPLES = 2000
+
+Accuracies = dict[str, Any]
+"""Name → a count, a share, or None for the share of nothing. See `accuracies`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Scan:
 
 def scan(
     predict: Callable[[np.ndarray], np.ndarray],
-    batches: Iterable,
+    batches: Iterable[np.ndarray],
     images: np.ndarray,
     labels: np.ndarray,
     classes: int,
@@ -110,7 +113,7 @@ def rank_of_truth(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (~(scores < of_truth)).sum(axis=1) - 1
 
 
-def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray, widths: np.ndarray) -> dict[str, float]:
+def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray, widths: np.ndarray) -> Accuracies:
     """The share of patches, lines and forms whose writer is named first, or among the first five.
 
     Args:
@@ -142,7 +145,7 @@ def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray, widths: np.
         "line": (labels, np.ones(len(labels)), line_ranks < 1, line_ranks < 5),
         "form": (form_labels, np.ones(len(form_labels)), form_ranks < 1, form_ranks < 5),
     }
-    result = {}
+    result: Accuracies = {}
     for level, (writer, count, *hits) in levels.items():
         writers = np.unique(writer)
         of_writer = [writer == w for w in writers]
@@ -168,7 +171,7 @@ def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray, widths: np.
 
 def accuracies_of_parts(
     split: str, scanned: Scan, strips: "Strips", parts: dict[str, np.ndarray]
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Accuracies]:
     """`accuracies` of a split, under its name, and of each of its parts, under '<split>.<part>'.
 
     A line may be told to be by a writer of any part.
@@ -179,7 +182,9 @@ def accuracies_of_parts(
       strips: the split.
       parts: name → which images, bool `[images]`; none where there is nothing to tell apart.
     """
-    which = {split: slice(None)} | {f"{split}.{part}": images for part, images in parts.items()}
+    which = {split: np.ones(len(strips.labels), bool)} | {
+        f"{split}.{part}": images for part, images in parts.items()
+    }
     return {
         name: accuracies(
             scanned.of(images), strips.labels[images], strips.groups[images], strips.widths[images]
@@ -218,7 +223,7 @@ def _width_names() -> list[str]:
     return [f"below_{WIDTHS[0]:g}", *between, f"from_{WIDTHS[-1]:g}"]
 
 
-def table(results: dict[str, dict[str, float]]) -> str:
+def table(results: dict[str, Accuracies]) -> str:
     """A table to read: a row for each split and level, and one for its lines of each width.
 
     Args:
@@ -250,7 +255,7 @@ def table(results: dict[str, dict[str, float]]) -> str:
     return "\n".join(rows)
 
 
-def table_of_seeds(summary: dict[str, float | list[float]]) -> str:
+def table_of_seeds(summary: dict[str, Any]) -> str:
     """A table to read: top-1 over several seeds.
 
     Args:

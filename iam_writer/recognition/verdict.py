@@ -31,7 +31,7 @@ class Verdict:
     windows: int
     warning: str | None
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, object]:
         return dataclasses.asdict(self) | {
             "probability": self.probability and round(self.probability, 4),
             "top5": [{"writer": writer, "probability": round(p, 4)} for writer, p in self.top5],
