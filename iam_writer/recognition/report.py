@@ -24,6 +24,9 @@ from pipelines.strips import Strips
 BARS = 60
 """Writers with a bar of their own."""
 
+TOGETHER = (1, 2, 3, 4, 6)
+"""How many lines of a form are taken together, to show what more writing does."""
+
 CONFUSED = 8
 """Writers in the confusion matrix."""
 
@@ -95,7 +98,7 @@ def write(evaluation: Evaluation, folder: pathlib.Path) -> pathlib.Path:
     page.picture(
         "calibration", _calibration(evaluation), "How sure the answers are, and how often they are right."
     )
-    page.picture("amount", _by_amount(evaluation), "The more writing, the better.")
+    page.picture("amount", _by_amount(evaluation), _amount_caption(evaluation))
     page.picture("writers", _bars(evaluation), _bars_caption(evaluation))
     confused = _most_confused(evaluation)
     if confused:
@@ -227,17 +230,32 @@ def _by_amount(evaluation: Evaluation) -> Figure:
             _point(left, float(np.median(windows[of_bin])), hit[of_bin])
     left.set_xlabel("windows of a line")
     left.set_ylabel("accuracy")
-    sizes = (1, 2, 3, 4, 6)
-    for size, pieces in zip(
-        sizes, calibrations.pieces_of_forms(evaluation.strips.groups, sizes), strict=False
-    ):
-        if pieces:
-            probabilities, labels, _ = evaluation.judged(pieces)
-            _point(right, size, probabilities.argmax(axis=1) == labels)
-    right.set_xticks(sizes)
+    for size, hit in _together(evaluation):
+        _point(right, size, hit)
+    right.set_xticks(TOGETHER)
     right.set_xlabel("lines taken together")
     left.set_ylim(0, 1.03)
     return figure
+
+
+def _together(evaluation: Evaluation) -> list[tuple[int, np.ndarray]]:
+    """For each of TOGETHER that some form has lines enough for: which pieces are right, bool `[pieces]`."""
+    *cut, _ = calibrations.pieces_of_forms(evaluation.strips.groups, TOGETHER)
+    found = []
+    for size, pieces in zip(TOGETHER, cut, strict=True):
+        if pieces:
+            probabilities, labels, _ = evaluation.judged(pieces)
+            found.append((size, probabilities.argmax(axis=1) == labels))
+    return found
+
+
+def _amount_caption(evaluation: Evaluation) -> str:
+    (_, single), *several = _together(evaluation)
+    caption = f"Accuracy by the amount of writing. Single lines: {single.mean():.1%} are right."
+    if several:
+        size, hit = several[-1]
+        caption += f" {size} lines of a form taken together: {hit.mean():.1%} are right."
+    return caption
 
 
 def _point(axes: Axes, x: float, hit: np.ndarray) -> None:
@@ -254,8 +272,11 @@ def _of_lines(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
 
 def _bars_caption(evaluation: Evaluation) -> str:
     count = len(np.unique(evaluation.strips.labels))
-    which = f"the {BARS} of {count} with the lowest" if count > BARS else "all"
-    return f"Share of a writer's lines that are told right: {which}."
+    if count > BARS:
+        which = f"The {BARS} writers with the lowest accuracy are shown, of {count}."
+    else:
+        which = "All writers are shown."
+    return f"Accuracy on the lines of each writer. {which}"
 
 
 def _bars(evaluation: Evaluation) -> Figure:

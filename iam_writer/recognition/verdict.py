@@ -17,7 +17,7 @@ class Verdict:
       file: its path.
       writer: None if it is none of the known writers.
       probability: that `writer` is right; None if there is none.
-      top5: the likeliest of the known writers with their probabilities, which are those if it is one of them.
+      top5: the likeliest of the known writers, each with the probability that holds if it is one of them.
       lines: how many text lines voted.
       windows: how many windows.
       warning: what to bear in mind; None if nothing.
@@ -38,12 +38,16 @@ class Verdict:
         }
 
     def as_text(self) -> str:
-        headline = f"written by {self.writer}"
         if self.writer is None:
-            headline = "none of the known writers; if it were one of them:"
-        width = max(len(writer) for writer, _ in self.top5)
-        rows = [f"{self.file}: {headline}"]
-        rows += [f"  {writer:{width}} {p:6.1%}  {'▪' * round(20 * p)}".rstrip() for writer, p in self.top5]
+            # No percentages: they hold only if it is one of these writers, and this answer says that it is none.
+            rows = [f"{self.file}: none of the known writers. The nearest hands:"]
+            rows += [f"  {writer}" for writer, _ in self.top5]
+        else:
+            width = max(len(writer) for writer, _ in self.top5)
+            rows = [f"{self.file}: written by {self.writer}"]
+            rows += [
+                f"  {writer:{width}} {p:6.1%}  {'▪' * round(20 * p)}".rstrip() for writer, p in self.top5
+            ]
         rows.append(
             f"  {self.windows:,} window{'s' * (self.windows != 1)} on {self.lines} line{'s' * (self.lines != 1)} voted."
         )

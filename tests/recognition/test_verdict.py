@@ -37,7 +37,13 @@ def test_an_unknown_hand():
     found = decide(known=False, warnings=["it looks printed", "a guess"])
     assert (found.writer, found.probability) == (None, None)
     assert found.warning == "It looks printed. A guess."
-    assert "a.png: none of the known writers" in found.as_text()
+    assert found.as_text().splitlines()[:3] == [
+        "a.png: none of the known writers. The nearest hands:",
+        "  bob",
+        "  cy",
+    ]
+    assert "%" not in found.as_text()
+    assert found.as_json()["top5"][0] == {"writer": "bob", "probability": 0.7}
     assert "Warning: It looks printed." in found.as_text()
 
 
