@@ -133,20 +133,33 @@ class Recognizer:
         """The mean embedding of the windows that have ink; float64 `[embedding]`."""
         return scan.embeddings[scan.votes].mean(axis=0, dtype=np.float64)
 
-    def warnings(self, page: Page, scan: Scan) -> list[str]:
-        """What is odd about a page, in sentences.
+    def is_upside_down(self, page: Page, scan: Scan) -> bool | None:
+        """Looks at a page upside down, and says whether it is more like a known hand that way.
 
-        Whether it is upside down the network knows best, if it knows the hand: then that is more like itself the right
-        way up. Of 59 validation forms of IAM's top50 this tells 58 aright, either way up; the shape of the lines, which is
-        all that `pages` has to go by, 54 and 47. Of unknown hands the network knows nothing, and the lines decide.
+        A known hand is most like itself the right way up. The network is right about 58 of 59 validation forms of IAM's
+        top50, whichever way up they are. `pages` sees only the shape of the lines: it is right about 54 forms that are the
+        right way up, and about 47 that are upside down.
+
+        Args:
+          page: as it was read.
+          scan: what the network says of the page as it was read.
+
+        Returns:
+          None if the network knows the hand neither way up. Then the network cannot say.
         """
-        as_it_is, turned = (
-            self.answer(seen) for seen in (scan, self.scan([line[::-1, ::-1] for line in self.lay(page)]))
-        )
+        as_it_is = self.answer(scan)
+        turned = self.answer(self.scan([line[::-1, ::-1] for line in self.lay(page)]))
         if not (as_it_is.known or turned.known):
+            return None
+        return turned.likeness > as_it_is.likeness
+
+    def warnings(self, page: Page, scan: Scan) -> list[str]:
+        """What is odd about a page, in sentences. The network's word on `is_upside_down` replaces that of `pages`."""
+        upside_down = self.is_upside_down(page, scan)
+        if upside_down is None:
             return page.warnings
-        upside_down = [pages.UPSIDE_DOWN] if turned.likeness > as_it_is.likeness else []
-        return [*(text for text in page.warnings if text != pages.UPSIDE_DOWN), *upside_down]
+        others = [text for text in page.warnings if text != pages.UPSIDE_DOWN]
+        return [*others, pages.UPSIDE_DOWN] if upside_down else others
 
     def verdict(self, file: str, page: Page, scan: Scan, gallery: Gallery | None = None) -> Verdict:
         """Who of the writers trained on, or of a gallery, wrote a page."""
