@@ -31,6 +31,9 @@ LINE_OF_CONTOUR: Final = 3000
 LEAST_AGREEMENT: Final = 0.2
 """Halves that agree less than this count as if they agreed so much: with hardly any ink their agreement is chance."""
 
+FEATURES: Final = descriptor.features(np.zeros((1, descriptor.SIZE), np.int64)).shape[1]
+"""Numbers of a vector that the whitening takes."""
+
 INPUTS: Final = 6
 """Numbers that decide the odds of a pair, see `inputs`."""
 
@@ -167,7 +170,7 @@ def read(path: pathlib.Path = FILE) -> Reference:
             f"{path} cannot be read as a reference of hands: {error}. Install iam_writer again, or make the file by "
             "`python -m iam_writer.studies.reference`."
         ) from error
-    if len(found.whitening.mean) != descriptor.SIZE or found.odds.shape != (2, INPUTS):
+    if len(found.whitening.mean) != FEATURES or found.odds.shape != (2, INPUTS):
         raise MissingDataError(
             f"{path} is of another version of the hand descriptor. Make it anew by "
             "`python -m iam_writer.studies.reference`."

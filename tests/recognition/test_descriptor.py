@@ -30,8 +30,11 @@ def test_runs_of_paper_between_two_strokes():
 def test_a_dot_is_seen_from_each_of_eight_places():
     ink = np.zeros((41, 41), bool)
     ink[20, 20] = True
-    for patterns in descriptor.pattern_counts(ink):
-        assert patterns.sum() == 8 and all(patterns[1 << bit] == 1 for bit in range(8))
+    around_ink, around_paper = descriptor.pattern_counts(ink)
+    for patterns in around_ink:
+        assert patterns[0] == patterns.sum() == 1  # The dot itself sees only paper.
+    for patterns in around_paper:
+        assert patterns[1:].sum() == 8 and all(patterns[1 << bit] == 1 for bit in range(8))
 
 
 def test_nothing_is_counted_on_paper():

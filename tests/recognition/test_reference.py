@@ -1,4 +1,4 @@
-"""iam_writer/recognition/reference.py and studies/reference.py: what the wheel knows of hands, and how it was learnt."""
+"""iam_writer/recognition/reference.py and studies/reference_learning.py: what the wheel knows of hands, and how it was learnt."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import pytest
 from iam_writer.common import errors
 from iam_writer.recognition import descriptor, reference
 from iam_writer.recognition.descriptor import Whitening
-from iam_writer.studies import reference as study
+from iam_writer.studies import reference_learning as study
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def test_less_writing_more_errors():
 
 def test_a_file_gives_back_what_was_written(tmp_path):
     random = np.random.default_rng(0)
-    projection = random.normal(size=(descriptor.SIZE, 5)).astype(np.float32)
-    whitening = reference.rounded(Whitening(random.random(descriptor.SIZE).astype(np.float32), projection))
+    projection = random.normal(size=(reference.FEATURES, 5)).astype(np.float32)
+    whitening = reference.rounded(Whitening(random.random(reference.FEATURES).astype(np.float32), projection))
     odds = random.random((2, reference.INPUTS))
     made = reference.Reference(whitening, odds, np.array([1.0, 2]), random.random((2, 2, 2)), 20, "")
     path = tmp_path / "r.npz"

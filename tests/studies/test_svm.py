@@ -9,6 +9,7 @@ from conftest import run_module
 pytest.importorskip("sklearn", reason="the extra 'baseline' is not installed")
 pytest.importorskip("cv2", reason="the extra 'baseline' is not installed")
 
+from iam_writer.recognition import descriptor
 from iam_writer.studies import hand_made_features, svm
 
 
@@ -33,15 +34,15 @@ def hands():
 @pytest.mark.parametrize("writers", [2, 3])
 def test_hands_are_told_apart(hands, writers):
     hands = hands[:writers]
-    machine = svm.train(split_of(hands, 5, 2, seed=1), 0.01)
+    scores = svm.svm_scores(split_of(hands, 5, 2, seed=1), 0.01, classes=4)
     test = split_of(hands, 3, 2, seed=2)
-    result = svm.evaluate(machine, test, classes=4)  # Of the fourth there is no line.
+    result = svm.evaluate(scores, test, classes=4)  # Of the fourth there is no line.
     assert result["line_top1"] == result["form_top1"] == result["form_macro_top1"] == 1
     assert (result["lines"], result["forms"], result["writers"]) == (6 * writers, 2 * writers, writers)
     assert not any(name.startswith("patch") for name in result)
     # A writer that it has not seen is never named.
     strange = svm.Split(test.counts, np.full_like(test.labels, 3), test.forms, test.widths)
-    assert svm.evaluate(machine, strange, classes=4)["line_top1"] == 0
+    assert svm.evaluate(scores, strange, classes=4)["line_top1"] == 0
 
 
 def test_a_form_is_its_lines_counts_added_up(hands):
@@ -52,8 +53,20 @@ def test_a_form_is_its_lines_counts_added_up(hands):
     assert np.array_equal(forms.counts, split.counts[0::2] + split.counts[1::2])
 
 
+def test_discriminants_of_the_hand_descriptor():
+    """Lines of five writers whose histograms differ; and a sixth of whom there is none."""
+    hands = np.random.default_rng(0).dirichlet(np.full(descriptor.SIZE, 0.5), size=5)
+    train, validation, test = (split_of(hands, 5, 2, seed) for seed in (1, 2, 3))
+    scores, about = svm.train_descriptor(train, validation, classes=6)
+    result = svm.evaluate(scores, test, classes=6)
+    assert result["line_top1"] == result["form_top1"] == 1
+    assert np.isneginf(scores(test.counts)[:, 5]).all()
+    assert about["train.temperature"] > 0
+
+
 @pytest.mark.slow
-def test_the_program_leaves_its_result(tmp_path):
+@pytest.mark.parametrize("model", ["svm", "descriptor"])
+def test_the_program_leaves_its_result(tmp_path, model):
     from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
 
     scans = tmp_path / "scans"
@@ -67,14 +80,23 @@ def test_the_program_leaves_its_result(tmp_path):
             )
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(example.image)
-    flags = [f"--manual_dir={scans}", f"--data_dir={tmp_path}", f"--workdir={tmp_path}/run", "--processes=1"]
+    flags = [
+        f"--manual_dir={scans}",
+        f"--data_dir={tmp_path}",
+        f"--workdir={tmp_path}/run",
+        "--processes=1",
+        f"--model={model}",
+    ]
     done = run_module("studies.baseline", "--dataset=iam_writer/folder", *flags)
     assert done.returncode == 0, done.stderr
     assert "test lines" in done.stdout and "patches" not in done.stdout
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert result["test.line_top1"] > 0.5
-    assert result["config"]["model"] == "svm" and result["config"]["dataset"] == "iam_writer/folder"
-    by_penalty = result["train.validation_line_top1_by_C"]
-    assert by_penalty[f"{result['train.C']:g}"] == max(by_penalty.values()) == result["validation.line_top1"]
+    assert result["config"]["model"] == model and result["config"]["dataset"] == "iam_writer/folder"
+    if model == "svm":
+        by_penalty = result["train.validation_line_top1_by_C"]
+        assert (
+            by_penalty[f"{result['train.C']:g}"] == max(by_penalty.values()) == result["validation.line_top1"]
+        )
     assert result["minutes"] >= result["train.minutes"] > 0
     assert result["machine.cores"] >= 1 and result["versions.scikit-learn"]
