@@ -437,7 +437,8 @@ def test_every_flagfile_is_valid():
         "compact_writers301",
         "deepwriter_top50",
     }
-    for name in names:
+    # Those of studies.baseline have a --model of its own; its test reads them.
+    for name in {name for name in names if not name.startswith("descriptor_")}:
         flags.FLAGS.unparse_flags()
         flags.FLAGS(["train", f"--flagfile={folder / name}.flags"])
         assert train.settings_from_flags().workdir == f"runs/{name}"

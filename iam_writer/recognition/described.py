@@ -17,6 +17,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from iam_writer.common.errors import BadImageError
 from iam_writer.common.files import write_beside
@@ -24,8 +25,11 @@ from iam_writer.handwriting import pages
 from iam_writer.recognition import descriptor
 from pipelines.system.cores import usable_cores
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what is kept. Raise it when counts of the same file change for a reason that no other version tells."""
+
+LOWEST_DPI, HIGHEST_DPI = 100.0, 1200.0
+"""A file that says less or more than this does not know: 72 and 96 are what programs write that know no resolution."""
 
 LOOK: Final = 32
 """Pixels of a side of the small picture by which a recompressed copy of a page is known."""
@@ -108,13 +112,33 @@ def _described_or_error(path: str) -> DescribedPage | BadImageError:
 
 def _described(path: str, sha256: str) -> DescribedPage:
     page = pages.read(path)
-    images = [line.image for line in page.lines]
+    dpi = _dpi(path, page.gray)
+    images = [descriptor.at_dpi(line.image, dpi) for line in page.lines]
     if len(images) == 1:
         images = np.array_split(images[0], 2, axis=1)
     counts = np.zeros((2, descriptor.SIZE), np.int64)
     for number, image in enumerate(images):
         counts[number % 2] += descriptor.counts(image)
-    return DescribedPage(path, sha256, counts, len(page.lines), _look(page.gray), tuple(page.warnings))
+    warnings = list(page.warnings)
+    if dpi != descriptor.DPI:
+        warnings.append(f"its file says {dpi:.0f} dpi, so it was scaled to {descriptor.DPI} dpi")
+    return DescribedPage(path, sha256, counts, len(page.lines), _look(page.gray), tuple(warnings))
+
+
+def _dpi(path: str, gray: np.ndarray) -> float:
+    """The resolution of a page: what its file says if that is likely, else descriptor.DPI.
+
+    Args:
+      path: of the file.
+      gray: uint8 `[height, width]`, the page, which may have been scaled down.
+    """
+    with Image.open(path) as picture:
+        said, side = float(picture.info.get("dpi", (0, 0))[0]), max(picture.size)
+    if not LOWEST_DPI <= said <= HIGHEST_DPI:
+        return float(descriptor.DPI)
+    dpi = said * max(gray.shape) / side
+    # Scans of 299.9994 dpi are scans of 300 dpi.
+    return float(descriptor.DPI) if abs(dpi / descriptor.DPI - 1) < 0.05 else dpi
 
 
 def _look(gray: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ A line, a region or a page is turned into histograms, counted on black-and-white
 
 All are counts, so those of a page are the sums of those of its lines. `features` makes vectors of them.
 `Whitening` makes vectors that a cosine compares, for writers that nobody has seen before. `Discriminants` tells
-known writers apart. All lengths are pixels at DPI: see `at_dpi` and `likeliest_dpi`.
+known writers apart. All lengths are pixels at DPI: see `at_dpi`.
 """
 
 import dataclasses
@@ -343,7 +343,9 @@ class Discriminants:
         variances, axes = np.linalg.eigh(_shrunk(apart.T @ apart / len(labels), shrinkage))
         whiten = axes / np.sqrt(np.maximum(variances, 1e-12))
         means = np.where(number[:, None] > 0, means @ whiten, np.nan)
-        return cls(*(array.astype(np.float32) for array in (mean, directions @ whiten, means)))
+        return cls(
+            mean.astype(np.float32), (directions @ whiten).astype(np.float32), means.astype(np.float32)
+        )
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """float `[n, dimensions]` → float32 `[n, writers]`: log likelihoods but for a constant; no temperature."""
@@ -405,33 +407,6 @@ def at_dpi(gray: np.ndarray, dpi: float) -> np.ndarray:
         return gray
     # Lanczos with antialiasing, as in Pillow: OpenCV's would alias when it reduces.
     return np.asarray(Image.fromarray(gray).resize(size, Image.Resampling.LANCZOS))
-
-
-CANDIDATES = {300: 0, 200: 0, 150: 0, 400: 0, 100: 120}
-"""Resolutions that scanners have → by how much likelier than with the others a line must be, in `Discriminants.scores`.
-
-A small hand, enlarged as from 100 dpi, resembles a large hand at 300. Nearly nobody scans handwriting at 100 dpi. The
-number was chosen on validation lines.
-"""
-
-
-def likeliest_dpi(counts_at: dict[float, np.ndarray], known: Discriminants) -> float:
-    """The resolution at which handwriting looks most as if one of the known writers had written it.
-
-    The sizes of strokes and letters alone cannot tell: hands differ in them by as much as 200 dpi from 300 (measured).
-
-    Args:
-      counts_at: each of CANDIDATES → int `[lines, SIZE]`, the counts of the same lines after `at_dpi` from there.
-      known: of whom one is the writer, learnt from 'ink' features.
-
-    Returns:
-      one of the candidates; the first of equals.
-    """
-    fits = {
-        dpi: known.scores(features(counts, "ink")).max(axis=1).mean() - CANDIDATES.get(dpi, 0)
-        for dpi, counts in counts_at.items()
-    }
-    return max(fits, key=fits.__getitem__)
 
 
 # Shared.

@@ -84,6 +84,20 @@ def test_a_page_is_counted_once(pages, cache, monkeypatch):
     assert (first.lines, first.sha256) == (again.lines, again.sha256) and again.lines == 6
 
 
+def test_the_resolution_that_a_file_says_is_used(pages, tmp_path):
+    """Half the pixels, with and without a word on their resolution."""
+    known, asked = pages
+    with Image.open(asked[0]) as page:
+        half = page.resize((page.width // 2, page.height // 2), Image.Resampling.BOX)
+    half.save(tmp_path / "told.png", dpi=(150, 150))
+    half.save(tmp_path / "untold.png", dpi=(72, 72))
+    told, untold = (
+        hands.verify(tmp_path / f"{name}.png", known / "w00/page.png") for name in ("told", "untold")
+    )
+    assert told.same and "its file says 150 dpi" in " ".join(told.warnings)
+    assert not untold.same and "dpi" not in " ".join(untold.warnings)
+
+
 def test_what_is_kept_may_be_damaged(pages, cache):
     page = pages[1][0]
     first = described.describe(page)

@@ -45,6 +45,19 @@ def test_hands_are_told_apart(hands, writers):
     assert svm.evaluate(scores, strange, classes=4)["line_top1"] == 0
 
 
+@pytest.mark.parametrize(
+    "recipe", ["descriptor_top50", "descriptor_writers301", "svm_top50", "svm_writers301"]
+)
+def test_recipes(recipe):
+    """Their flags are known, and what is missing is told."""
+    done = run_module(
+        "studies.baseline", f"--recipe={recipe}", "--manual_dir=/nowhere", "--data_dir=/nowhere"
+    )
+    assert (
+        done.returncode == 1 and "/nowhere" in done.stderr and "Unknown command line flag" not in done.stderr
+    )
+
+
 def test_a_form_is_its_lines_counts_added_up(hands):
     split = split_of(hands, lines_per_form=2, forms_per_writer=1, seed=1)
     forms = split.pooled()
