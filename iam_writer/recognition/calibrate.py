@@ -13,7 +13,7 @@ from pipelines.strips import Strips
 
 
 def calibrate(model: keras.Model, train: Strips, validation: Strips, seen: Seen) -> Calibration:
-    """Learns from validation how sure to be, and from training in what hands differ.
+    """Learns how sure to be from the validation lines, and how hands differ from the training lines.
 
     Args:
       model: what `scanning.seeing` returns.
@@ -67,19 +67,19 @@ Labelled = tuple[np.ndarray, np.ndarray]
 
 
 def fit_pairs(lines: Labelled, forms: Labelled, others: Labelled, folds: int = 2) -> dict[str, np.ndarray]:
-    """What pairs of a form and another one teach of telling two hands apart.
+    """Learns from pairs of forms how to tell one hand from two.
 
-    The projection is learnt from some of the writers, and the pairs are those of the others: with one learnt from
-    themselves there would be hardly an error among them, and many among strangers.
+    The projection is learnt from some of the writers, and the pairs are by the other writers. If both came from the same
+    writers, their pairs would show hardly any errors, while pairs by strangers would show many.
 
     Args:
-      lines: of training, to learn projections from.
-      forms: of validation; each is a partner in every pair.
-      others: forms of training; the other partner is one of these, or of validation.
-      folds: into so many parts the writers are divided.
+      lines: training lines; projections are learnt from them.
+      forms: validation forms; every pair has one of them.
+      others: training forms; the other form of a pair is one of them, or a validation form.
+      folds: how many parts the writers are divided into.
 
     Returns:
-      The fields of Calibration that begin with `pair`; none of them if there are no pairs of both kinds.
+      The fields of Calibration that begin with `pair`; an empty dict if not both kinds of pairs occur.
     """
     scores, same = [], []
     for fold in range(folds):

@@ -1,7 +1,7 @@
 """How sure to be: from what windows say to honest probabilities, and when to say "nobody I know". Pure functions.
 
-The mean softmax of many windows is too timid: fifty windows that agree by halves are surer than one. So it is
-sharpened by a temperature that falls with the amount of writing, `T = exp(a + b log amount)`, both numbers fitted on
+The mean softmax of many windows is too low: if fifty windows each say 50 %, together they are surer than one window.
+So the mean is sharpened by a temperature that falls with the amount of writing, `T = exp(a + b log amount)`, both numbers fitted on
 validation lines, forms, and pieces of forms between them (temperature scaling: Guo et al. 2017, arXiv 1706.04599).
 The amount is counted in window widths of text, whatever the stride of the scan.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from iam_writer.recognition.rule import PROBABILITIES
 
 FALSE_REJECTION = 0.05
-"""Share of known hands that may be told to be unknown."""
+"""The share of known hands that the threshold may reject as unknown."""
 
 FEW_FORMS = 30
 """Validation forms below which the probabilities are a guess: a share is then known to ten per cent at best."""
@@ -29,16 +29,16 @@ class Calibration:
     Attributes:
       temperature: float `[2]`, a and b above.
       amounts: float `[k]` ascending, amounts of writing.
-      thresholds: float `[k]`, the likeness that FALSE_REJECTION of known hands stay below at each amount.
+      thresholds: float `[k]`, at each amount, the likeness below which FALSE_REJECTION of the known hands lie.
       lines: int scalar, how many validation lines all this was fitted on.
       forms: int scalar, how many forms they lie on.
       mean: float `[embedding]`, of the training lines.
-      projection: float `[embedding, dimensions]`, for which writers differ more than a writer's lines do.
+      projection: float `[embedding, dimensions]`, along which writers differ more than the lines of one writer do.
       hands: float `[classes, dimensions]`, the mean training form of each writer, as `embed` gives it.
       pair: float `[2]`, slope and offset of the log-odds that two forms are by one hand, given their cosine.
-      pair_threshold: float scalar, the log-odds above which they are said to be.
+      pair_threshold: float scalar, the log-odds above which two forms are said to be by one hand.
       pair_errors: float `[2]`, false match and false non-match at that threshold.
-      pairs: int `[2]`, how many pairs of one hand and of two those were measured on.
+      pairs: int `[2]`, how many pairs by one hand, and by two hands, those errors were measured on.
       form_amount: float scalar, the median amount of writing of these forms.
       combine: str scalar, what the answer rule averaged when all this was fitted, see `rule.Rule`. Calibrations of
         version 0.1 do not say it; it was always 'probabilities'.
@@ -64,11 +64,11 @@ class Calibration:
         return sharpened(pooled, np.exp(self.temperature @ _features(amounts)))
 
     def threshold(self, amount: float) -> float:
-        """The likeness below which so much writing is by nobody known."""
+        """The likeness below which a page with this amount of writing counts as by an unknown hand."""
         return float(np.interp(np.log(amount), np.log(self.amounts), self.thresholds))
 
     def same_hand(self, cosine: np.ndarray) -> np.ndarray:
-        """The log-odds that two forms of that cosine are by one hand, had half of all pairs been."""
+        """The log-odds that two forms with this cosine are by one hand, if half of all pairs were by one hand."""
         return self.pair[0] * cosine + self.pair[1]
 
     def embed(self, embedding: np.ndarray) -> np.ndarray:
@@ -76,10 +76,11 @@ class Calibration:
         return unit((unit(embedding) - self.mean) @ self.projection)
 
     def likeness(self, embeddings: np.ndarray, writers: np.ndarray) -> np.ndarray:
-        """How like the hands of the writers `[n]` that are said to have written them are mean embeddings `[n, embedding]`.
+        """Compares mean embeddings `[n, embedding]` with the hands of the writers `[n]` that the network names for them.
 
-        The network knows those it was trained on so well that their pages lie in one place; a stranger, of whom it must
-        say one of their names too, lies beside. That tells the two apart far better than how sure it is of the name.
+        Pages by one writer whom the network was trained on lie close together. The network also names one of these writers
+        for a page by a stranger, but that page lies farther away. So the distance separates known writers from strangers far
+        better than the probability of the name does.
 
         Returns:
           float `[n]`, cosines.
@@ -93,7 +94,7 @@ class Calibration:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Calibration":
-        """Raises ValueError if it is another version's."""
+        """Raises ValueError if another version wrote it."""
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 return cls(**{name: arrays[name] for name in arrays.files})
@@ -138,14 +139,14 @@ def fit_temperature(pooled: np.ndarray, amounts: np.ndarray, labels: np.ndarray)
 
 
 def pieces_of_forms(forms: np.ndarray, sizes: tuple[int, ...] = (1, 2, 4)) -> list[list[np.ndarray]]:
-    """Lines of one form taken together, as somebody might show a part of a page.
+    """Groups lines of one form, as if somebody showed a part of a page.
 
     Args:
       forms: `[lines]` names.
       sizes: how many lines make a piece.
 
     Returns:
-      For each size, and at last for whole forms: the line numbers of each piece. Lines left over make no piece.
+      For each size, and last for whole forms: the line numbers of each piece. Lines that are left over are in no piece.
     """
     of_form = [np.nonzero(forms == form)[0] for form in np.unique(forms)]
     cut = [
@@ -158,7 +159,7 @@ def pieces_of_forms(forms: np.ndarray, sizes: tuple[int, ...] = (1, 2, 4)) -> li
 def fit_thresholds(
     scores: list[np.ndarray], amounts: list[np.ndarray], rejection: float = FALSE_REJECTION
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The score that a share of known hands stays below, for each size of piece.
+    """For each size of piece: the score below which a given share of the known hands lies.
 
     Args:
       scores: for each size, float `[pieces]`.
@@ -177,7 +178,7 @@ def fit_thresholds(
 
 
 def calibration_error(probability: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error: the mean distance of how sure answers are and how often they are right.
+    """Expected calibration error: the mean difference between how sure answers are and how often they are right.
 
     Args:
       probability: float `[n]` of the first answer.
@@ -207,12 +208,12 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 def fit_projection(
     embeddings: np.ndarray, labels: np.ndarray, shrinkage: float = 0.1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Linear discriminant analysis: directions in which writers differ, scaled by how much a writer's lines do.
+    """Linear discriminant analysis: directions in which writers differ, divided by the spread of one writer's lines.
 
     Args:
       embeddings: float `[lines, embedding]`, of unit length.
       labels: int `[lines]`.
-      shrinkage: towards a scatter that is the same in all directions, since lines are few.
+      shrinkage: how far the scatter is moved towards one that is the same in all directions, because there are few lines.
 
     Returns:
       float `[embedding]`, the mean; float `[embedding, dimensions]`, at most one dimension a writer.
@@ -230,7 +231,7 @@ def fit_projection(
 
 
 def fit_logistic(scores: np.ndarray, same: np.ndarray) -> np.ndarray:
-    """Slope and offset of the log-odds of `same`, both outcomes weighing as much, however many pairs each has.
+    """Slope and offset of the log-odds of `same`. Both outcomes have the same weight, however many pairs each has.
 
     Args:
       scores: float `[pairs]`.
@@ -256,14 +257,14 @@ def fit_logistic(scores: np.ndarray, same: np.ndarray) -> np.ndarray:
 
 
 def equal_error(scores: np.ndarray, same: np.ndarray) -> tuple[float, float, float]:
-    """Where two hands are taken for one as often as one for two.
+    """Finds the threshold at which false matches are as frequent as false non-matches.
 
     Args:
       scores: float `[pairs]`.
-      same: bool `[pairs]`, both kinds being there.
+      same: bool `[pairs]`; both kinds must occur.
 
     Returns:
-      The threshold (at least so much is one hand), the share of false matches, and that of false non-matches.
+      The threshold (scores from it on count as one hand), the share of false matches, and the share of false non-matches.
     """
     order = np.argsort(scores)
     ascending = same[order]

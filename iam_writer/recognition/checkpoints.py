@@ -1,9 +1,9 @@
 """Checkpoints: a Keras file with one more member, which says what run it is and how far it has come.
 
-One file, written beside and renamed, holds the weights, the optimizer's and the random generators' state and the
-step, so that they can never disagree. `keras.saving.load_model` opens it like any other, once `models` is imported, which
-registers our layers. At the end of a run the best one also gets its answer rule and its calibration. What reads no weights
-does not load TensorFlow.
+One file holds the weights, the optimizer's and the random generators' state and the
+step, so that they can never disagree. It is written under another name first, and then renamed. `keras.saving.load_model` opens it like any other, once `models` is imported, which
+registers our layers. At the end of a run the best one also gets its answer rule and its calibration. A function that reads no
+weights does not load TensorFlow.
 """
 
 import contextlib
@@ -59,7 +59,7 @@ def read_state(path: pathlib.Path) -> dict[str, Any]:
 
 
 def add_calibration(path: pathlib.Path, rule: Rule, calibration: Calibration) -> None:
-    """Puts an answer rule, and the calibration of its answers, into a checkpoint. Those that were there are replaced.
+    """Puts an answer rule, and the calibration of its answers, into a checkpoint. They replace those that were there.
 
     Raises:
       OSError: it cannot be written; what was at `path` is untouched.
@@ -83,7 +83,7 @@ def read_calibration(path: pathlib.Path) -> Calibration | None:
     """The calibration in a checkpoint, None if its run has not come to its end.
 
     Raises:
-      CheckpointError: as `read_state`, or it is another version's.
+      CheckpointError: as `read_state`, or another version wrote the calibration.
     """
     with _readable(path), zipfile.ZipFile(path) as archive:
         if CALIBRATION_MEMBER not in archive.namelist():
@@ -98,7 +98,7 @@ def read_rule(path: pathlib.Path) -> Rule:
     checkpoint, and the stride in the result.json beside it; if that is gone, the stride is LEGACY_STRIDE.
 
     Raises:
-      CheckpointError: as `read_state`, or the rule is another version's.
+      CheckpointError: as `read_state`, or another version wrote the rule.
     """
     with _readable(path), zipfile.ZipFile(path) as archive:
         if RULE_MEMBER in archive.namelist():
@@ -132,7 +132,7 @@ def load(path: str | os.PathLike[str]) -> "keras.Model":
 
 
 def restore(model: "keras.Model", path: pathlib.Path) -> None:
-    """Gives a compiled model of the same architecture all that a checkpoint holds of weights and states.
+    """Loads the weights and states of a checkpoint into a compiled model of the same architecture.
 
     Raises:
       CheckpointError: as `load`.
@@ -156,7 +156,7 @@ def _readable(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except CheckpointError:
         raise
-    except Exception as error:  # Keras and HDF5 let through whatever they stumble over.
+    except Exception as error:  # Keras and HDF5 raise errors of many types.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise CheckpointError(
             f"{path} is not a checkpoint of iam_writer, or damaged: {reason}. Take another copy of it, or remove it and "

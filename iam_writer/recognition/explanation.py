@@ -29,18 +29,18 @@ def draw(
     verdict: Verdict,
     data_dir: str | None,
 ) -> str:
-    """Draws the page, green where it speaks for the likeliest writer and red where for another.
+    """Draws the page: green where it speaks for the likeliest writer, red where it speaks for another one.
 
     Args:
       path: of the PNG.
-      network: that was asked.
-      page: that it was asked about.
-      scan: what it said.
-      verdict: what came of it.
+      network: the network that answered.
+      page: the page that it answered about.
+      scan: what the network says of the windows of the page.
+      verdict: its answer.
       data_dir: where TFDS keeps datasets, None for its own place.
 
     Returns:
-      A sentence on what else is in the picture, or why it is not.
+      A sentence that says what is beside the page in the picture, or why nothing is.
 
     Raises:
       OSError: it cannot be written.
@@ -109,7 +109,7 @@ def _most_similar(
     for window in order:
         line, column = int(scan.line[window]), int(scan.column[window])
         if any(line == other and abs(column - start) < network.width for other, start in used):
-            continue  # Another place, please.
+            continue  # The patches shown come from different places.
         used.add((line, column))
         alike = calibration.unit(embeddings) @ calibration.unit(scan.embeddings[window])
         mine = laid[line][column : column + network.width]

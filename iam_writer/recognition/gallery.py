@@ -1,4 +1,4 @@
-"""Writers whom a network was never trained on, known by the mean embedding of a page or more. No TensorFlow."""
+"""Writers whom a network was not trained on. The mean embedding of one or more pages stands for each. No TensorFlow."""
 
 import dataclasses
 import io
@@ -34,7 +34,7 @@ class Gallery:
         return cls(checkpoint, [], np.zeros([0, size]), np.zeros(0, np.int64))
 
     def with_pages(self, writer: str, embeddings: np.ndarray) -> "Gallery":
-        """With more windows, float `[windows, embedding]`, of a writer, who may be there already or not."""
+        """A gallery with more windows, float `[windows, embedding]`, of a writer, who may be new or known."""
         count, total = len(embeddings), embeddings.sum(axis=0, dtype=np.float64)
         rows = {name: (s, n) for name, s, n in zip(self.writers, self.sums, self.windows, strict=True)}
         before, windows = rows.get(writer, (0, 0))
@@ -55,8 +55,8 @@ class Gallery:
           calibration: of the network.
 
         Returns:
-          float `[writers]`, the probability of each, given that it is one of them; and whether the likeliest is so like
-          it that it is.
+          float `[writers]`, the probability of each writer if one of them wrote the page; and whether the page is so like
+          the likeliest writer's hand that this writer counts as found.
         """
         hands = calibration.embed(self.sums / self.windows[:, None])
         odds = calibration.same_hand(hands @ calibration.embed(embedding[None])[0])
@@ -64,7 +64,7 @@ class Gallery:
         return likely / likely.sum(), bool(odds.max() >= calibration.pair_threshold)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Raises OSError if it cannot be written; what was there is untouched then."""
+        """Raises OSError if the file cannot be written; then an older file at `path` is untouched."""
         file = io.BytesIO()
         np.savez(
             file,

@@ -46,9 +46,9 @@ class Answer:
     """Who wrote it.
 
     Attributes:
-      probabilities: float64 `[classes]`, calibrated, given that it is one of the known writers.
-      likeness: with the hand of the likeliest of them.
-      threshold: below it the hand is taken for an unknown one.
+      probabilities: float64 `[classes]`, calibrated; they hold if one of the known writers wrote it.
+      likeness: with the hand of the likeliest writer.
+      threshold: if the likeness is below it, the hand counts as unknown.
     """
 
     probabilities: np.ndarray
@@ -162,7 +162,7 @@ class Recognizer:
         return [*others, pages.UPSIDE_DOWN] if upside_down else others
 
     def verdict(self, file: str, page: Page, scan: Scan, gallery: Gallery | None = None) -> Verdict:
-        """Who of the writers trained on, or of a gallery, wrote a page."""
+        """Says which writer wrote a page: one of the gallery if there is one, else one that the network was trained on."""
         warnings = [*self.warnings(page, scan), *doubts(self.calibration, self.rule, scan.amount)]
         voting = {"lines": len(np.unique(scan.line[scan.votes])), "windows": int(scan.votes.sum())}
         if gallery is not None:

@@ -1,4 +1,4 @@
-"""An evaluation as a web page that needs nothing but itself: pictures inlined, and PNGs beside. Needs matplotlib."""
+"""Writes an evaluation as one web page that holds its pictures, and the pictures as PNG files too. Needs matplotlib."""
 
 import base64
 import collections
@@ -36,7 +36,7 @@ WRONGEST = 12
 INK, GOOD, FAINT = "#1f2933", "#2a7f62", "#9aa5b1"
 
 WIDTH = 5
-"""Inches, of each figure. So narrow that its letters can still be read on a telephone."""
+"""Inches, of each figure. It is narrow, so that its letters can still be read on a telephone."""
 
 LINE_LENGTH = 12
 """Line heights that a picture of lines is wide; what is longer is shown smaller."""
@@ -184,7 +184,7 @@ def _accuracies(evaluation: Evaluation) -> str:
         + "\n".join(rows)
         + "</table></div>\n<p>In brackets: 95 % intervals, for lines by drawing whole forms, for forms by Wilson's score. "
         f"Expected calibration error: lines {found['line_calibration_error']:.1%}, forms {found['form_calibration_error']:.1%}. Of the known writers' "
-        f"forms {found['form_accepted']:.1%} are accepted as such, {1 - calibrations.FALSE_REJECTION:.0%} being aimed at.</p>"
+        f"forms {found['form_accepted']:.1%} are accepted as such; the aim is {1 - calibrations.FALSE_REJECTION:.0%}.</p>"
     )
 
 

@@ -174,7 +174,7 @@ def accuracies_of_parts(
 ) -> dict[str, Accuracies]:
     """`accuracies` of a split, under its name, and of each of its parts, under '<split>.<part>'.
 
-    A line may be told to be by a writer of any part.
+    The network may name a writer of any part for a line.
 
     Args:
       split: its name.
@@ -196,7 +196,7 @@ def accuracies_of_parts(
 def bootstrap(right: np.ndarray, group: np.ndarray) -> tuple[float, float]:
     """95 % confidence interval of the share of lines that are right: percentiles over resampled forms.
 
-    Lines of one form stand and fall together, so forms are drawn, each with all its lines. Always the same draws.
+    Lines of one form are not independent, so whole forms are drawn. The draws are the same each time.
 
     Args:
       right: bool `[lines]`.
@@ -209,7 +209,7 @@ def bootstrap(right: np.ndarray, group: np.ndarray) -> tuple[float, float]:
 
 
 def wilson(right: int, number: int) -> tuple[float, float]:
-    """95 % confidence interval of a share, by Wilson's score: of use also where all, or none, of a few are right."""
+    """95 % confidence interval of a share, by Wilson's score: it is also good for few answers that are all right or all wrong."""
     z = 1.959964
     share = right / number
     middle = share + z**2 / (2 * number)

@@ -15,8 +15,8 @@ class Verdict:
 
     Attributes:
       file: its path.
-      writer: None if it is none of the known writers.
-      probability: that `writer` is right; None if there is none.
+      writer: who wrote the page; None if none of the known writers did.
+      probability: of `writer`; None if `writer` is None.
       top5: the likeliest of the known writers, each with the probability that holds if it is one of them.
       lines: how many text lines voted.
       windows: how many windows.

@@ -1,6 +1,6 @@
-"""What the tools for people are worth: pages by known and unknown hands go through what identify, enroll and verify do.
+"""Measures how good identify, enroll and verify are, on pages by known and by unknown hands.
 
-Pages are glued from the lines of a form. Flags are in trial.py.
+Pages are glued from the lines of a form. The flags are in trial.py.
 """
 
 import collections
@@ -32,7 +32,7 @@ CONDITIONS = {
     "ruled, shadow, 3° askew": {"ruled": True, "shadow": True, "skew": 3},
     "upside down": {"upside_down": True},
 }
-"""What pages by known writers are like; the arguments of `glued_pages.worsen`."""
+"""Name → arguments of `glued_pages.worsen`. Pages by known writers are tried under each of these conditions."""
 
 STRANGERS = "unknown hands"
 
@@ -164,7 +164,7 @@ def form_names(builders: datasets.Builders, parts: Sequence[str]) -> dict[str, s
 
 
 def two_of_each(names: dict[str, set[str]], number: int) -> list[str]:
-    """So many forms, two of a writer; those who have but one come last."""
+    """Chooses `number` forms, two of each writer. Writers with only one form come last."""
     chosen = []
     for writer in sorted(splits.shuffled(names), key=lambda writer: len(names[writer]) < 2):
         chosen += splits.shuffled(names[writer])[:2]
@@ -200,8 +200,8 @@ def ask(network: Recognizer, form: Form, **condition) -> tuple[Asked, Scan | Non
 def shares(asked: Sequence[Asked]) -> dict[str, float]:
     """How many pages, and which share is `named_first`, `accepted` and `accepted_without_warning`.
 
-    Each with a 95 % interval, `named_first_low` and so on, see `scoring.wilson`, as if pages were independent, though a writer
-    may have several; and how many `lines`, `lines_found`.
+    Each share has a 95 % interval, `named_first_low` and so on, see `scoring.wilson`. The interval takes pages as
+    independent, though a writer may have several. `lines` and `lines_found` are counts.
     """
     found = {"pages": len(asked)}
     for name in ("named_first", "accepted", "accepted_without_warning"):
@@ -244,7 +244,7 @@ def enrolled(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str
 
 
 def pairs(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str, float] | None:
-    """Tells of all pairs of forms whether they are by one hand, as iam_writer.verify does.
+    """Says of every pair of forms whether one hand wrote both, as iam_writer.verify does.
 
     Args: see `enrolled`.
 
@@ -276,8 +276,8 @@ def pair_errors(
 ) -> dict[str, float]:
     """Errors of telling one hand from two, with 95 % intervals: percentiles over resampled writers.
 
-    A writer is in many pairs, which stand and fall together, so writers are drawn, each with all their pairs. Always
-    the same draws.
+    The pairs of one writer are not independent, so writers are drawn, each with all their pairs. The draws are the same
+    each time.
 
     Args:
       odds: float `[pairs]`, how like one hand.
