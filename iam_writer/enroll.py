@@ -7,7 +7,7 @@ r"""Adds a writer to a gallery, from a page or more.
 Without --checkpoint the gallery keeps what the hand descriptor counts. With --checkpoint it keeps what a trained network
 makes of the hand; the network need not have been trained on that writer. iam-writer gallery lists, renames and removes writers.
 
-Pages of a writer who is there already are added to what is known of the hand. The gallery is written beside and renamed.
+If the gallery has the writer already, the pages are added to the earlier ones.
 
 Exit status: 0 done; 1 a flag is wrong, or a file cannot be read or has no handwriting (nothing is written then);
 130 stopped.
@@ -29,8 +29,10 @@ from iam_writer.recognition.gallery import Gallery
 flags.DEFINE_string(
     "checkpoint", None, "A trained network, a best.keras. Default: none, the hand descriptor counts."
 )
-flags.DEFINE_string("gallery", None, "File of enrolled writers; made if it is not there.", required=True)
-flags.DEFINE_string("writer", None, "Whose hand the pages are.", required=True)
+flags.DEFINE_string(
+    "gallery", None, "The file of enrolled writers. It is made if it is not there.", required=True
+)
+flags.DEFINE_string("writer", None, "The name of the writer of the pages.", required=True)
 
 
 def main(argv: list[str]) -> None:
@@ -78,7 +80,9 @@ def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) 
         inputs.open_gallery(path, checkpoint)
     pages = inputs.written(inputs.read_pages(paths))
     if len(pages) < len(set(paths)):
-        raise NoWritingError("Nothing was enrolled. Leave out what has no handwriting, and try again.")
+        raise NoWritingError(
+            "Nothing was enrolled. Leave out the files that have no handwriting, and try again."
+        )
     from iam_writer.recognition import (
         recognizer,  # TensorFlow takes seconds to load; what is wrong is told before.
     )
@@ -90,7 +94,7 @@ def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) 
         if warnings := network.warnings(page, scan):
             print(f"{name}: {'; '.join(warnings)}.", file=sys.stderr)
         embeddings.append(scan.embeddings[scan.votes])
-    # Others may enroll at the same time, and what they have written by now is kept.
+    # Other programs may enroll at the same time. What they have written by now is kept.
     with filelock.FileLock(path.with_name(f".{path.name}.lock")):
         if path.exists():
             gallery = inputs.open_gallery(path, checkpoint)

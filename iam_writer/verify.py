@@ -81,10 +81,10 @@ def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
     else:
         of_one, of_two = calibration.pairs.tolist()
         print(
-            f"{'The same hand' if same else 'Two hands'}: score {score:.1%}, the border being "
+            f"{'The same hand' if same else 'Two hands'}: score {score:.1%}; the border is "
             f"{1 / (1 + np.exp(-calibration.pair_threshold)):.1%}.\n"
-            f"Of {of_two:,} pairs by two writers {false_match:.1%} were taken for one, and of {of_one:,} by one writer "
-            f"{false_non_match:.1%} for two; of hands that the network was not trained on it is more."
+            f"Of {of_two:,} pairs by two writers, {false_match:.1%} were taken for one hand. Of {of_one:,} pairs by one writer, "
+            f"{false_non_match:.1%} were taken for two hands. Hands that the network was not trained on give more errors."
         )
         for text in warnings:
             print(f"Warning: {text}.")
