@@ -92,9 +92,10 @@ def _run(
     progress = Progress()
     if last.exists():
         state = checkpoints.read_state(last)
-        check_same_run(state["run"], identity, str(last))
+        check_same_run(state["run"], identity, str(last), settings.datasets)
         if state["progress"]["best_step"]:
-            check_same_run(checkpoints.read_state(workdir / BEST)["run"], identity, str(workdir / BEST))
+            kept = checkpoints.read_state(workdir / BEST)
+            check_same_run(kept["run"], identity, str(workdir / BEST), settings.datasets)
         progress = Progress(**state["progress"])
         began -= progress.total_seconds
     if chief:

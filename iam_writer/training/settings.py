@@ -1,7 +1,8 @@
 """What a training run is told. Each field is also a flag of `iam_writer.train`, made from what stands here. No TensorFlow."""
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from iam_writer.common.errors import FlagError, OtherRunError
@@ -210,23 +211,66 @@ REMOVED = {"weight_decay": 0.0, "label_smoothing": 0.0, "ema_momentum": 0.0}
 """Settings that older versions had, with the values that did nothing: checkpoints of those versions name them."""
 
 
-def check_same_run(before: dict, now: dict, checkpoint: str) -> None:
+def check_same_run(before: dict, now: dict, checkpoint: str, folders: Mapping[str, str | None]) -> None:
     """Compares what a checkpoint was trained with to what this run would train with.
+
+    Args:
+      before: what the checkpoint says: `Settings.decides_weights`, `precision`, `writers` and `fingerprint`.
+      now: the same of this run.
+      checkpoint: its path, for the message.
+      folders: the config of each dataset → where its files lie, as `Settings.datasets` gives it.
 
     Raises:
       OtherRunError: they differ; the message names each difference.
     """
     before = {name: value for name, value in before.items() if REMOVED.get(name, ...) != value}
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    if names:
-        differences = "; ".join(
-            f"{name} was {_brief(before.get(name))}, now {_brief(now.get(name))}" for name in names
+    if not names:
+        return
+    advice = "Choose another --workdir, or repeat that run with the flags.txt that lies beside it."
+    differences, others = [], [name for name in names if name not in ("writers", "fingerprint")]
+    if "fingerprint" in names and "dataset" not in names:
+        changed = dict(_other_files(before, now, folders))
+        differences = [_changed(config, folder) for config, folder in changed.items()]
+        if not others and "synthetic" not in changed:
+            advice = "Choose another --workdir, or restore the files as they were."
+    elif "writers" in names and "dataset" not in names:
+        differences = ["its writers are others"]
+    if {"learning_rate_schedule", "warmup_fraction"} & set(others):
+        others = [
+            name for name in others if name != "epochs"
+        ]  # One of the two has none; the schedule says why.
+    elif others == ["epochs"]:
+        advice = (
+            "The learning rate of each step depends on --epochs under this schedule or warm-up, so these weights cannot "
+            f"be those of a run of {now['epochs']} epochs. Choose another --workdir. Only a run with a constant learning "
+            "rate and without warm-up can go on for more epochs."
         )
-        raise OtherRunError(
-            f"{checkpoint} belongs to another run: {differences}. Nothing was changed. Choose another --workdir, or "
-            "repeat that run with the flags.txt that lies beside it."
+    differences += [f"{name} was {_brief(before.get(name))}, now {_brief(now.get(name))}" for name in others]
+    raise OtherRunError(
+        f"{checkpoint} belongs to another run: {'; '.join(differences)}. Nothing was changed. {advice}"
+    )
+
+
+def _other_files(
+    before: dict, now: dict, folders: Mapping[str, str | None]
+) -> Iterator[tuple[str, str | None]]:
+    """Those of `folders` whose dataset has another fingerprint than before."""
+    fingerprints = [run.get("fingerprint", "").split(",") for run in (before, now)]
+    for (config, folder), was, is_now in itertools.zip_longest(folders.items(), *fingerprints):
+        if was != is_now:
+            yield config, folder
+
+
+def _changed(config: str, folder: str | None) -> str:
+    if config == "synthetic":
+        return (
+            "the invented writers of iam_writer/synthetic are not those that the run began with: their number, their "
+            "pages, --synthetic_seed, the script, the fonts or the text has changed"
         )
+    where = f"in {folder}" if folder else "that were found in --data_dir"
+    return f"the scans or files of the dataset iam_writer/{config} {where} have changed since the run began"
 
 
 def _brief(value: object) -> str:
-    return f"{len(value)} of them" if isinstance(value, list) else repr(value)
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else repr(value)

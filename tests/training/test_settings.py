@@ -1,9 +1,9 @@
-"""iam_writer/training/settings.py: what flags say of several datasets."""
+"""iam_writer/training/settings.py: what flags say of several datasets, and whether a checkpoint is of this run."""
 
 import pytest
 
 from iam_writer.common.errors import FlagError, OtherRunError
-from iam_writer.training.settings import check_same_run, datasets_of
+from iam_writer.training.settings import Settings, check_same_run, datasets_of
 
 
 @pytest.mark.parametrize(
@@ -28,9 +28,52 @@ def test_too_many_folders():
         datasets_of("iam_writer/folder,iam_writer/synthetic", "/a,/b")
 
 
+def refused(before, now, **folders):
+    """What is said of a checkpoint of another run."""
+    with pytest.raises(OtherRunError, match=r"^x\.keras belongs to another run: ") as caught:
+        check_same_run(before, now, "x.keras", folders)
+    return str(caught.value)
+
+
 def test_a_checkpoint_of_an_older_version_is_of_the_same_run_if_what_was_removed_did_nothing():
     check_same_run(
-        {"model": "article", "weight_decay": 0.0, "ema_momentum": 0.0}, {"model": "article"}, "x.keras"
+        {"model": "article", "weight_decay": 0.0, "ema_momentum": 0.0}, {"model": "article"}, "x.keras", {}
     )
-    with pytest.raises(OtherRunError, match=r"weight_decay was 0\.1"):
-        check_same_run({"model": "article", "weight_decay": 0.1}, {"model": "article"}, "x.keras")
+    assert "weight_decay was 0.1" in refused({"model": "article", "weight_decay": 0.1}, {"model": "article"})
+
+
+def test_of_which_dataset_the_files_have_changed():
+    before = {"dataset": "iam_writer/top50,iam_writer/folder", "fingerprint": "a,b", "writers": ["x"]}
+    folders = {"top50": "/iam", "folder": "/scans"}
+    said = refused(before, before | {"fingerprint": "a,c", "writers": ["y"]}, **folders)
+    assert "the scans or files of the dataset iam_writer/folder in /scans have changed" in said
+    assert "restore the files" in said and "--workdir" in said
+    assert "top50" not in said and "fingerprint" not in said and "writers" not in said
+    assert "top50 that were found in --data_dir have" in refused(
+        before, before | {"fingerprint": "z,b"}, **folders | {"top50": None}
+    )
+
+
+def test_other_invented_writers():
+    said = refused(
+        {"fingerprint": "a", "model": "article"}, {"fingerprint": "b", "model": "compact"}, synthetic=None
+    )
+    assert "--synthetic_seed" in said and "model was 'article', now 'compact'" in said and "flags.txt" in said
+
+
+@pytest.mark.parametrize("schedule", [{"learning_rate_schedule": "cosine"}, {"warmup_fraction": 0.1}])
+def test_why_a_run_with_a_schedule_cannot_be_extended(schedule):
+    before, now = (Settings(epochs=epochs, **schedule).decides_weights for epochs in (2, 3))
+    said = refused(before, now)
+    assert "epochs was 2, now 3" in said
+    assert "learning rate of each step depends on --epochs" in said and "run of 3 epochs" in said
+    assert "epochs" not in refused(before, Settings().decides_weights).partition("Nothing")[0]
+
+
+def test_more_epochs_at_a_constant_rate_are_the_same_run():
+    check_same_run(Settings(epochs=2).decides_weights, Settings(epochs=3).decides_weights, "x.keras", {})
+
+
+def test_random_changes_that_differ_are_named():
+    before, now = (Settings(augment=names).decides_weights for names in (["blur", "scale"], []))
+    assert "augment was blur, scale, now none" in refused(before, now)
