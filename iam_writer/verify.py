@@ -58,8 +58,8 @@ def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
 
     network = recognizer.Recognizer(checkpoint, calibration)
     scans = [network.scan(network.lay(pages[path])) for path in paths]
-    hands = calibration.embed(np.stack([network.embedding(scan) for scan in scans]))
-    odds = float(calibration.same_hand(hands[0] @ hands[1]))
+    vectors = calibration.embed(np.stack([network.embedding(scan) for scan in scans]))
+    odds = float(calibration.same_hand(vectors[0] @ vectors[1]))
     same, score = odds >= calibration.pair_threshold, float(1 / (1 + np.exp(-odds)))
     warnings = [
         text for path, scan in zip(paths, scans, strict=True) for text in network.warnings(pages[path], scan)
