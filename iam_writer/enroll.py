@@ -23,7 +23,7 @@ from absl import app, flags
 
 from iam_writer.common import programs
 from iam_writer.common.errors import FlagError, NoWritingError
-from iam_writer.recognition import hands, inputs, reference
+from iam_writer.recognition import hand_gallery, hands, inputs, reference
 from iam_writer.recognition.gallery import Gallery
 
 flags.DEFINE_string(
@@ -56,11 +56,11 @@ def _count(paths: list[str], path: pathlib.Path, writer: str) -> int:
         for text in page.warnings:
             print(f"{page.path}: {text}.", file=sys.stderr)
     with filelock.FileLock(path.with_name(f".{path.name}.lock")):
-        known = hands.enrolled(path, population) if path.exists() else {}
-        for sentence in hands.doubtful(added, known):
+        known = hand_gallery.enrolled(path, population) if path.exists() else {}
+        for sentence in hand_gallery.doubtful(added, known):
             print(sentence, file=sys.stderr)
-        known = hands.with_pages(known, added)
-        hands.write_gallery(path, known, population)
+        known = hand_gallery.with_pages(known, added)
+        hand_gallery.write_gallery(path, known, population)
     pages = len(known[writer].pages)
     print(f"{path} now holds {numbered(len(known), 'writer')}; {writer} has {numbered(pages, 'page')}.")
     return 0

@@ -16,7 +16,7 @@ import filelock
 from absl import app, flags
 
 from iam_writer.common import programs
-from iam_writer.recognition import hands, reference
+from iam_writer.recognition import hand_gallery, reference
 
 flags.DEFINE_string("rename", None, "The writer to give another name.")
 flags.DEFINE_string("to", None, "The other name.")
@@ -45,10 +45,14 @@ def _gallery(path: pathlib.Path, rename: str | None, to: str | None, remove: str
     population = reference.read()
     if rename or remove:
         with filelock.FileLock(path.with_name(f".{path.name}.lock")):
-            known = hands.enrolled(path, population)
-            known = hands.renamed(known, rename, to) if rename and to else hands.without(known, str(remove))
-            hands.write_gallery(path, known, population)
-    for writer, sample in hands.enrolled(path, population).items():
+            known = hand_gallery.enrolled(path, population)
+            known = (
+                hand_gallery.renamed(known, rename, to)
+                if rename and to
+                else hand_gallery.without(known, str(remove))
+            )
+            hand_gallery.write_gallery(path, known, population)
+    for writer, sample in hand_gallery.enrolled(path, population).items():
         pages = len(sample.pages)
         print(f"{writer}: {pages} page{'s' * (pages != 1)}, {sample.lines} line{'s' * (sample.lines != 1)}")
     return 0

@@ -23,7 +23,7 @@ from absl import app, flags
 
 from iam_writer.common import programs
 from iam_writer.common.errors import BadImageError, NoWritingError
-from iam_writer.recognition import hands, inputs, reference
+from iam_writer.recognition import hand_gallery, hands, inputs, reference
 
 flags.DEFINE_string(
     "checkpoint", None, "A trained network, a best.keras. Default: none, the hand descriptor compares."
@@ -79,7 +79,7 @@ def _compare(paths: list[str], known: str | None, gallery: str | None, as_json: 
     """Answers by the hand descriptor."""
     population = reference.read()
     if gallery:
-        writers = hands.enrolled(gallery, population)
+        writers = hand_gallery.enrolled(gallery, population)
     else:
         writers, left_out = hands.known_writers(known)
         for sentence in left_out:

@@ -9,21 +9,17 @@ hand by what invented writers do; how often that is right on real pages is told 
 """
 
 import dataclasses
-import io
-import json
 import math
 import os
 import pathlib
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
-from iam_writer.common.errors import BadImageError, GalleryError, MissingDataError, NoWritingError
-from iam_writer.common.files import write_beside
+from iam_writer.common.errors import BadImageError, MissingDataError, NoWritingError
 from iam_writer.handwriting import images
-from iam_writer.recognition import descriptor, reference
+from iam_writer.recognition import reference
 from iam_writer.recognition.described import DescribedPage, describe_all
 from iam_writer.recognition.reference import Comparer, Reference
 
@@ -314,105 +310,3 @@ def _good(described: Iterable[DescribedPage | BadImageError]) -> tuple[list[Desc
         else:
             pages.append(page)
     return pages, left_out
-
-
-def enrolled(path: str | os.PathLike[str], population: Reference) -> dict[str, Sample]:
-    """The writers of a gallery, sorted by name.
-
-    Raises:
-      GalleryError: there is none, it is damaged, or a network or another version of the descriptor made it.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if "checkpoint" in arrays:
-                raise GalleryError(
-                    f"{path} was made with a network. Name the network with --checkpoint, or enroll the writers anew."
-                )
-            if str(arrays["reference"]) != population.fingerprint:
-                raise GalleryError(
-                    f"{path} was made with another version of iam_writer. Enroll the writers anew."
-                )
-            about, counts, looks = json.loads(str(arrays["about"])), arrays["counts"], arrays["looks"]
-            found: dict[str, list[DescribedPage]] = {}
-            for row, one, look in zip(about, counts, looks, strict=True):
-                page = DescribedPage(
-                    row["path"], row["sha256"], one, row["lines"], look, tuple(row["warnings"])
-                )
-                found.setdefault(row["writer"], []).append(page)
-    except FileNotFoundError:
-        raise GalleryError(f"There is no gallery {path}. Make one with `iam-writer enroll`.") from None
-    except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise GalleryError(
-            f"{path} cannot be read as a gallery: {error}. Enroll the writers anew."
-        ) from error
-    return {writer: Sample(writer, tuple(found[writer])) for writer in sorted(found)}
-
-
-def write_gallery(path: str | os.PathLike[str], known: Mapping[str, Sample], population: Reference) -> None:
-    """Raises OSError if it cannot be written; what was there is untouched then."""
-    pages = [(writer, page) for writer, sample in known.items() for page in sample.pages]
-    about = [
-        {
-            "writer": writer,
-            "path": page.path,
-            "sha256": page.sha256,
-            "lines": page.lines,
-            "warnings": page.warnings,
-        }
-        for writer, page in pages
-    ]
-    file = io.BytesIO()
-    np.savez_compressed(
-        file,
-        reference=np.array(population.fingerprint),
-        about=np.array(json.dumps(about)),
-        counts=np.array([page.counts for _, page in pages]).reshape(-1, 2, descriptor.SIZE),
-        looks=np.array([page.look for _, page in pages]),
-    )
-    write_beside(path, file.getvalue())
-
-
-def with_pages(known: Mapping[str, Sample], added: Sample) -> dict[str, Sample]:
-    """With the pages of a writer, who may be known already; a page that the writer has already is not added again."""
-    before = known[added.name].pages if added.name in known else ()
-    hashes = {page.sha256 for page in before}
-    new = tuple(page for page in added.pages if page.sha256 not in hashes)
-    return {**known, added.name: Sample(added.name, (*before, *new))}
-
-
-def doubtful(added: Sample, known: Mapping[str, Sample]) -> list[str]:
-    """What may be a mistake about pages to enroll, in sentences."""
-    found = [
-        f"There is a writer {name!r}, too: the name differs from {added.name!r} in capitals only."
-        for name in known
-        if name != added.name and name.casefold() == added.name.casefold()
-    ]
-    for page in added.pages:
-        for name, sample in known.items():
-            for other in sample.pages:
-                if page.shows_the_same_as(other):
-                    found.append(
-                        f"{page.path} shows the same page as {other.path}, which is enrolled for {name}."
-                    )
-    return found
-
-
-def renamed(known: Mapping[str, Sample], name: str, to: str) -> dict[str, Sample]:
-    """With another name for a writer; if there is a writer of that name, the pages of both belong to that one.
-
-    Raises:
-      GalleryError: there is no such writer.
-    """
-    rest = without(known, name)
-    return with_pages(rest, Sample(to, known[name].pages))
-
-
-def without(known: Mapping[str, Sample], name: str) -> dict[str, Sample]:
-    """Without a writer.
-
-    Raises:
-      GalleryError: there is no such writer.
-    """
-    if name not in known:
-        raise GalleryError(f"There is no writer {name!r} in the gallery. It has: {', '.join(known)}.")
-    return {writer: sample for writer, sample in known.items() if writer != name}

@@ -20,7 +20,7 @@ from sklearn.svm import SVC
 from iam_writer.common.files import write_beside
 from iam_writer.common.provenance import provenance
 from iam_writer.iam_writer_dataset_builder import prepare
-from iam_writer.recognition import descriptor, scoring
+from iam_writer.recognition import descriptor, discriminants, scoring
 from iam_writer.recognition.rule import LOG_PROBABILITIES, Rule
 from iam_writer.studies import hand_made_features
 from pipelines.strips import Example, examples_of_split
@@ -163,12 +163,12 @@ def train_descriptor(train: Split, validation: Split, classes: int) -> tuple[Sco
     Returns:
       The scores, log probabilities whose temperature is that of validation lines; and what result.json says.
     """
-    pairs, first = descriptor.pairs(train.counts, train.forms)
+    pairs, first = discriminants.pairs(train.counts, train.forms)
     counts, labels = (
         np.concatenate([train.counts, pairs]),
         np.concatenate([train.labels, train.labels[first]]),
     )
-    found = descriptor.Discriminants.fit(_of_ink(counts), labels, classes, COMPONENTS, SHRINKAGE)
+    found = discriminants.Discriminants.fit(_of_ink(counts), labels, classes, COMPONENTS, SHRINKAGE)
     found = found.calibrated(_of_ink(validation.counts), validation.labels)
     about: dict[str, object] = {"train.components": COMPONENTS, "train.shrinkage": SHRINKAGE}
     about["train.temperature"] = found.temperature

@@ -5,7 +5,7 @@ import pytest
 from handwriting_pages import written_line
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from iam_writer.recognition import descriptor
+from iam_writer.recognition import descriptor, discriminants
 
 
 def test_a_square_has_hinges_of_right_angles_and_none_of_its_runs():
@@ -74,7 +74,7 @@ def test_discriminants_are_those_of_scikit_learn(shrinkage):
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), 60)
     data = random.normal(size=(4, 6))[labels] + random.normal(size=(240, 6))
-    found = descriptor.Discriminants.fit(data, labels, 4, 6, shrinkage)
+    found = discriminants.Discriminants.fit(data, labels, 4, 6, shrinkage)
     # In principal components, whose spread the shrinkage is towards.
     mean, directions, _ = descriptor.principal_components(data, 6)
     theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=np.ones(4) / 4)
@@ -87,7 +87,7 @@ def test_a_calibrated_temperature_is_of_the_data():
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(3), 400)
     data = random.normal(size=(3, 5))[labels] + random.normal(size=(1200, 5))
-    found = descriptor.Discriminants.fit(data[::2], labels[::2], 3, 5, 0.0).calibrated(
+    found = discriminants.Discriminants.fit(data[::2], labels[::2], 3, 5, 0.0).calibrated(
         data[1::2], labels[1::2]
     )
     assert 0.7 < found.temperature < 1.5  # The model is that of the data, so its odds need no correction.

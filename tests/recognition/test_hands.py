@@ -9,7 +9,7 @@ from invented_pages import write_pages
 from PIL import Image
 
 from iam_writer.common import errors
-from iam_writer.recognition import described, hands, reference
+from iam_writer.recognition import described, hand_gallery, hands, reference
 
 
 @pytest.fixture(scope="module")
@@ -142,4 +142,4 @@ def test_what_is_no_gallery(tmp_path, content):
     if content is not None:
         (tmp_path / "g.npz").write_bytes(content)
     with pytest.raises(errors.GalleryError, match=r"g\.npz"):
-        hands.enrolled(tmp_path / "g.npz", reference.read())
+        hand_gallery.enrolled(tmp_path / "g.npz", reference.read())
