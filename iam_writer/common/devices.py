@@ -12,7 +12,7 @@ class Gpu:
 
     Attributes:
       name: such as 'NVIDIA H100 80GB HBM3'; None if it is not known.
-      capability: of CUDA, such as 9.0; 0 if it is not known.
+      capability: CUDA's compute capability, such as 9.0; 0 if it is not known.
     """
 
     name: str | None
@@ -20,14 +20,14 @@ class Gpu:
 
 
 def on_jax() -> bool:
-    """Whether JAX does the computing (KERAS_BACKEND=jax). TensorFlow then makes only the input."""
+    """Whether JAX runs the network (KERAS_BACKEND=jax). TensorFlow then makes only the input."""
     return keras.backend.backend() == "jax"
 
 
 def gpus() -> list[Gpu]:
     """The GPUs that the backend sees."""
     if on_jax():
-        import jax  # Of the extra `jax`.
+        import jax  # Installed by the extra `jax`.
 
         devices = [device for device in jax.devices() if device.platform == "gpu"]
         return [

@@ -1,14 +1,14 @@
-"""Files that are whole or absent. No TensorFlow."""
+"""Writes files so that a file is either complete or absent. Does not import TensorFlow."""
 
 import os
 import pathlib
 
 
 def write_beside(path: str | os.PathLike[str], data: bytes | str) -> None:
-    """Writes a file beside its place, then renames it.
+    """Writes a file under another name in the same folder, then renames it.
 
     Raises:
-      OSError: it cannot be written; what was at `path` is untouched, and nothing is left beside it.
+      OSError: the file cannot be written. A file that was at `path` is unchanged, and no other file is left.
     """
     path = pathlib.Path(path)
     beside = path.with_name(f".{path.name}.incomplete")

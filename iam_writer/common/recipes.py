@@ -1,4 +1,4 @@
-"""Recipes: the flagfiles that the package holds. `--recipe=quickstart` takes one by its name, wherever a person is."""
+"""Recipes: the flagfiles that the package holds. `--recipe=quickstart` takes a recipe by its name, from any folder."""
 
 import pathlib
 import sys
@@ -20,14 +20,14 @@ def _was_taken(recipe):
 
 
 def names() -> list[str]:
-    """All recipes, sorted."""
+    """The names of all recipes, sorted."""
     return sorted(path.stem for path in FOLDER.glob("*.flags"))
 
 
 def take_recipe() -> None:
-    """Puts the flags of a recipe in the place of `--recipe=NAME` in sys.argv. Call it before absl reads the flags.
+    """Replaces `--recipe=NAME` in sys.argv by the flagfile of the recipe. Call it before absl reads the flags.
 
-    Exits with status 1 and a sentence if there is no such recipe.
+    Exits with status 1 and a message if there is no such recipe.
     """
     arguments = []
     words = iter(sys.argv)

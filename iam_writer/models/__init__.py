@@ -1,4 +1,4 @@
-"""Networks. Importing this registers the layers that checkpoints name."""
+"""The networks. Importing this package registers the layers that checkpoints name."""
 
 from iam_writer.models.augment import Augment
 from iam_writer.models.networks import MODELS, Ink, article, compact, deepwriter, half_deepwriter

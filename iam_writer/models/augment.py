@@ -1,4 +1,4 @@
-"""Augmentation on the device, in training only: small changes to the ink of a patch that leave its writer the same."""
+"""Augmentation on the device, in training only: small changes to a patch that do not change who seems to have written it."""
 
 import math
 
@@ -9,38 +9,39 @@ from keras import layers, ops
 from iam_writer.common.names import AUGMENTATIONS
 
 MAX_SCALE = 0.15
-"""A patch is made so much wider or narrower at most, and higher or lower, each in natural logarithm."""
+"""Natural logarithm of the largest factor by which a patch becomes wider or narrower, and higher or lower."""
 MAX_SHEAR = 0.2
-"""Columns by which a row at the top is moved for each row between it and the middle."""
+"""A row is shifted by this number of columns, at most, for each row between it and the middle."""
 MAX_ROTATION = math.radians(3)
 MAX_SHIFT = 0.06
-"""Share of the height by which the writing goes up or down. Left and right is what a random patch has done already."""
+"""Largest shift up or down, as a share of the height. No shift left or right is needed: patches start at random columns."""
 MAX_THICKNESS = 0.7
-"""How far to go from the patch to the one with strokes a pixel thicker, or thinner, on each side."""
+"""Largest weight of the patch whose strokes are a pixel thicker, or thinner, on each side. 0 keeps the patch as it is."""
 BLUR = 2.0
-"""Pixels: standard deviation of what a patch is blended with."""
+"""Standard deviation, in pixels, of the Gaussian blur that a patch is blended with."""
 MIN_GAIN, MAX_GAIN = 0.6, 1.1
 MAX_CURVE = 0.4
-"""How much the middle grays are darkened or lightened, black and paper staying as they are."""
+"""How much the middle grays are darkened or lightened. Black and paper do not change."""
 MAX_BACKGROUND = 0.1
 MIN_ERASED, MAX_ERASED = 0.1, 0.4
-"""Shares of the width, and of the height, of the rectangle that becomes paper."""
+"""Smallest and largest size of the rectangle that becomes paper, as shares of the width and of the height."""
 MAX_NOISE = 0.1
-"""Of each pixel, either way; another maximum for each patch, up to this."""
+"""Largest change of a pixel, up or down. Each patch draws its own maximum between 0 and this value."""
 
 AFFINE = ("scale", "shear", "rotation", "shift")
 
 
 @keras.saving.register_keras_serializable(package="iam_writer")
 class Augment(layers.Layer):
-    """Changes each patch by amounts of its own; float `[batch, width, height, 1]` of ink, x first, to the same.
+    """Changes each patch by its own random amounts.
 
-    In inference it gives back what it gets. Like dropout it draws from a generator whose state checkpoints keep. It
-    works in float32 under every precision policy: positions in a patch have more digits than bfloat16.
+    Input and output are ink, float `[batch, width, height, 1]`, with x first. In inference the layer returns its input.
+    Like dropout, the layer draws from a generator, and checkpoints keep the state of the generator. The layer computes in
+    float32 under every precision policy, because bfloat16 is too coarse for positions in a patch.
 
     Attributes:
-      names: of `names.AUGMENTATIONS`, the changes to make.
-      seed: of the generator; None: drawn from Keras' global one.
+      names: the changes to make, a part of `names.AUGMENTATIONS`.
+      seed: the seed of the generator. None: the seed is drawn from Keras' global generator.
     """
 
     def __init__(self, names, seed: int | None = None, **kwargs):
@@ -71,22 +72,22 @@ class Augment(layers.Layer):
         return super().get_config() | {"names": list(self.names), "seed": self.seed}
 
     def _draw(self, ink, *ranges, shape=()):
-        """For each (low, high) a float32 `[batch, *shape]` of its own."""
+        """Uniform random numbers: for each range (low, high), a float32 `[batch, *shape]`."""
         drawn = keras.random.uniform(
             (len(ranges), ops.shape(ink)[0], *shape), dtype="float32", seed=self.seed_generator
         )
         return [low + (high - low) * drawn[i] for i, (low, high) in enumerate(ranges)]
 
     def _moved(self, ink):
-        """One affine transform for all that are on. Where it looks beyond the patch it finds paper."""
+        """Applies one affine transform for all affine changes in `names`. Outside of the patch there is paper."""
         width, height = ink.shape[1:3]
         limits = {"scale": MAX_SCALE, "shear": MAX_SHEAR, "rotation": MAX_ROTATION, "shift": MAX_SHIFT}
         on = {name: limit if name in self.names else 0.0 for name, limit in limits.items()}
         log_x, log_y, shear, angle, shift = self._draw(
             ink, *((-on[name], on[name]) for name in ("scale", "scale", "shear", "rotation", "shift"))
         )
-        # Where in the old patch the pixel (x, y) of the new one lies, both measured from the middle: scale ∘ shear ∘
-        # rotation.
+        # The matrix maps the pixel (x, y) of the new patch to its place in the old patch. Both are measured from the middle.
+        # The matrix is scale ∘ shear ∘ rotation.
         cos, sin = ops.cos(angle), ops.sin(angle)
         scale_x, scale_y = ops.exp(log_x), ops.exp(log_y)
         xx, xy = scale_x * (cos + shear * sin), scale_x * (shear * cos - sin)
@@ -95,7 +96,7 @@ class Augment(layers.Layer):
         x0 = middle_x - xx * middle_x - xy * middle_y
         y0 = middle_y - yx * middle_x - yy * middle_y + shift * height
         zero = ops.zeros_like(angle)
-        # Keras takes the second axis of an image for x and the first for y; here it is the other way round.
+        # Keras takes the second axis of an image for x and the first for y. Here x is the first axis.
         transform = ops.stack([yy, yx, y0, xy, xx, x0, zero, zero], axis=1)
         return ops.image.affine_transform(
             ink,
@@ -107,28 +108,29 @@ class Augment(layers.Layer):
         )
 
     def _blur(self, ink):
-        """Out of focus, and then divided into black and white, as lines are that are read: small gaps fill, edges round.
+        """Imitates a line that was out of focus and then divided into black and white: small gaps fill, edges become round.
 
-        What a scanner leaves gray is a matter of `two_tones`; here only what that makes of it.
+        Lines that are read go through `two_tones`, which removes the gray of a blurred scan. So the patch stays as sharp as
+        it was, and only the shapes change.
         """
         (amount,) = self._draw(ink, (0, 1))
         amount = amount[:, None, None, None]
-        # Two products of matrices: a convolution of one channel is several times slower on a CPU.
+        # Two matrix products, because a convolution of one channel is several times slower on a CPU.
         across, down = (_gaussian(size) for size in ink.shape[1:3])
         blurred = ops.matmul(across, ops.matmul(ink[..., 0], down.T))[..., None]
         blended = ink + amount * (blurred - ink)
         half = 0.5 * ops.max(blended, axis=(1, 2), keepdims=True)
-        # Edges as steep as they were.
+        # The edges become as steep as they were before the blur.
         steepness = 1 + (2 * BLUR - 1) * amount
         return ops.clip(half + steepness * (blended - half), 0, 2 * half)
 
     def _thickness(self, ink):
-        """Grey dilation or erosion by 3 × 3 pixels. The erosion of ink is the dilation of its negative: one pass."""
+        """Gray dilation or erosion by 3 × 3 pixels. One pass does both: the erosion of ink is the dilation of its negative."""
         (amount,) = self._draw(ink, (-MAX_THICKNESS, MAX_THICKNESS))
         amount = amount[:, None, None, None]
         sign = ops.sign(amount)
         signed = sign * ink
-        # Maxima of shifted copies, axis by axis: a pooling of one channel is several times slower on a CPU.
+        # Maxima of shifted copies, axis by axis, because a pooling of one channel is several times slower on a CPU.
         across = ops.maximum(signed[:, :-1], signed[:, 1:])
         wide = ops.concatenate(
             [across[:, :1], ops.maximum(across[:, :-1], across[:, 1:]), across[:, -1:]], axis=1
@@ -140,7 +142,7 @@ class Augment(layers.Layer):
         return ink + amount * (high - signed)  # |amount| (sign · high - ink)
 
     def _contrast(self, ink):
-        """Fainter or stronger ink, darker or lighter middle grays, grayer paper."""
+        """Makes ink fainter or stronger, middle grays darker or lighter, and paper grayer."""
         gain, curve, background = (
             drawn[:, None, None, None]
             for drawn in self._draw(ink, (MIN_GAIN, MAX_GAIN), (-MAX_CURVE, MAX_CURVE), (0, MAX_BACKGROUND))
@@ -153,7 +155,7 @@ class Augment(layers.Layer):
         return ink + most[:, None, None, None] * noise
 
     def _erase(self, ink):
-        """A rectangle of paper."""
+        """Turns a rectangle into paper."""
         inside = []
         for size in ink.shape[1:3]:
             share, place = self._draw(ink, (MIN_ERASED, MAX_ERASED), (0, 1))
@@ -165,7 +167,7 @@ class Augment(layers.Layer):
 
 
 def _gaussian(size: int) -> np.ndarray:
-    """float32 `[size, size]`: the matrix that blurs a vector by BLUR; beyond its ends there is nothing to blend in."""
+    """The matrix that blurs a vector by BLUR, float32 `[size, size]`. Nothing beyond its ends is blended in."""
     distance = np.arange(size)[:, None] - np.arange(size)
     weights = np.exp(-((distance / BLUR) ** 2) / 2)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

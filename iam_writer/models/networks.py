@@ -1,9 +1,9 @@
-"""The networks. Keras layers and `keras.ops` only, so that they run on any of Keras' backends.
+"""The networks. They use Keras layers and `keras.ops` only, so that they run on any of Keras' backends.
 
 Every model takes patches as the pipeline delivers them, uint8 `[batch, width, height]` with x first, and gives
-float32 logits `[batch, classes]`. The layer before the logits is named `embedding`: what the network sees of a hand,
-whoever's it is. Each function makes a model, uncompiled, for a number of writers, the height and width of a patch, and
-the names of augmentations (see `augment.Augment`).
+float32 logits `[batch, classes]`. The layer before the logits is named `embedding`. It describes a hand, also the hand
+of a writer whom the network was not trained on. Each function makes an uncompiled model for a number of writers, the
+height and width of a patch, and the names of augmentations (see `augment.Augment`).
 """
 
 import functools
@@ -16,7 +16,7 @@ from iam_writer.models.augment import Augment
 
 
 def _channels_last(layer: type[layers.Layer]) -> Callable[..., layers.Layer]:
-    """The layer for images of `[batch, x, y, channels]`, whatever the user's keras.json says of images."""
+    """The layer for images `[batch, x, y, channels]`, also where the user's keras.json sets another order of axes."""
     return functools.partial(layer, data_format="channels_last")
 
 
@@ -33,8 +33,8 @@ _ZeroPadding2D = _channels_last(layers.ZeroPadding2D)
 class Ink(layers.Layer):
     """Turns bytes into ink on the device: uint8 `[batch, width, height]` → float `[batch, width, height, 1]`.
 
-    Paper (255) becomes 0 and black becomes 1, so that zero padding is paper. The axes stay as they are: to a
-    network that learns its kernels it is all one whether x comes first or y, and turning batches costs time.
+    Paper (255) becomes 0 and black becomes 1, so that zero padding is paper. The axes are not swapped, because swapping
+    costs time and a network learns equally well whether x or y comes first.
     """
 
     def call(self, patches):
@@ -68,8 +68,8 @@ def article(classes: int, height: int, width: int, augment: Sequence[str] = ()) 
 def half_deepwriter(classes: int, height: int, width: int, augment: Sequence[str] = ()) -> keras.Model:
     """Half DeepWriter (Xing & Qiao 2016, arXiv 1606.06472, its section of that name).
 
-    It has 13.9 M parameters for patches of 113 × 113. The paper does not state the padding. Here convolutions have `same`
-    and pooling `valid`; with `valid` throughout it would be 5.5 M.
+    It has 13.9 M parameters for patches of 113 × 113. The paper does not state the padding. Here convolutions pad with
+    `same` and pooling with `valid`. With `valid` everywhere there would be 5.5 M parameters.
     """
     patches = keras.Input((width, height), dtype="uint8", name="patches")
     x = _ink(patches, augment)
@@ -79,12 +79,13 @@ def half_deepwriter(classes: int, height: int, width: int, augment: Sequence[str
 
 
 def deepwriter(classes: int, height: int, width: int, augment: Sequence[str] = ()) -> keras.Model:
-    """DeepWriter (arXiv 1606.06472, its section of that name): Half DeepWriter of two neighbouring patches, FC7 summed.
+    """DeepWriter (Xing & Qiao 2016, arXiv 1606.06472, its section of that name).
 
-    The two patches come as one window of twice their width, and are cut apart here.
+    Half DeepWriter runs on two neighbouring patches, and the two outputs of its layer FC7 are summed. The two patches come
+    as one window of twice their width, which is cut here.
 
     Raises:
-      ValueError: an odd width.
+      ValueError: the width is odd.
     """
     if width % 2:
         raise ValueError(f"A window of DeepWriter is two patches wide, so its width is even, not {width}.")
@@ -98,11 +99,11 @@ def deepwriter(classes: int, height: int, width: int, augment: Sequence[str] = (
 
 
 def compact(classes: int, height: int, width: int, augment: Sequence[str] = ()) -> keras.Model:
-    """Ours, for a CPU: a few convolutions with batch norm, and their mean over the patch.
+    """A fast network of this project, for a CPU: a few convolutions with batch norm, and their mean over the patch.
 
-    0.33 M parameters for 50 writers, whatever the size of a patch. Most choices are of speed. The image is halved before
-    anything else, since strokes are several pixels wide. Batch norm and ReLU come after pooling, where there is a
-    quarter to compute. A kernel of many channels sees maps of 14 rows at most.
+    It has 0.33 M parameters for 50 writers, for every size of a patch. Most choices make it faster. The image is halved
+    first, because strokes are several pixels wide. Batch norm and ReLU come after pooling, where only a quarter of the
+    values is left. Convolutions with many channels see maps of 14 rows at most.
     """
 
     def normalized(x, name=None):
@@ -129,7 +130,7 @@ def compact(classes: int, height: int, width: int, augment: Sequence[str] = ()) 
 
 
 def _half_deepwriter_layers(last: str = "embedding") -> list[layers.Layer]:
-    """All of Half DeepWriter between ink and logits; FC7 is named `last`."""
+    """All layers of Half DeepWriter between ink and logits. Its layer FC7 gets the name `last`."""
     return [
         _Conv2D(96, 5, strides=2, padding="same", activation="relu"),
         _MaxPooling2D(3, strides=2),
@@ -153,7 +154,7 @@ def _ink(patches: keras.KerasTensor, augment: Sequence[str]) -> keras.KerasTenso
 
 
 def _logits(classes: int) -> layers.Layer:
-    # In float32 under every precision policy: a softmax over hundreds of writers needs the digits.
+    # float32 under every precision policy, because a softmax over hundreds of writers needs its precision.
     return layers.Dense(classes, dtype="float32", name="logits")
 
 

@@ -8,13 +8,15 @@ from iam_writer.training.settings import Settings
 
 
 def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
-    """The model that the settings name, ready to train for `steps` steps."""
-    # Not before: who prepares a dataset draws random numbers too, and then the first run would be like no other.
+    """The model that the settings name, for `classes` writers, ready to train for `steps` steps."""
+    # The seed is set here and not earlier, because preparing a dataset draws random numbers too. Only a first run prepares
+    # the dataset, so a first run would differ from all later ones.
     keras.utils.set_random_seed(settings.seed)
     model = MODELS[settings.model](
         classes, settings.patch_height, settings.patch_width, augment=settings.augment
     )
-    # JAX is XLA. TensorFlow's made the article's network four times slower on a CPU, and has no deterministic mode.
+    # JAX always compiles with XLA. With TensorFlow on a CPU, XLA made the article's network four times slower. TensorFlow's
+    # XLA has no deterministic mode.
     on_one_gpu = bool(gpus()) and settings.strategy == "one"
     automatic = on_jax() or (on_one_gpu and not settings.deterministic)
     model.compile(
@@ -23,7 +25,8 @@ def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile={"auto": automatic, "true": True, "false": False}[settings.jit_compile],
     )
-    # Now, not in the first step: a checkpoint needs their variables, and a mirrored step cannot make them.
+    # The variables of the optimizer and the metrics are made here and not in the first step. A checkpoint needs these
+    # variables, and a step of a mirrored strategy cannot make them.
     model.optimizer.build(model.trainable_variables)
     model._compile_metrics.build(keras.KerasTensor((None,)), model.output)
     return model
@@ -38,5 +41,7 @@ def _optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:
             **(rise if warm_up else {"initial_learning_rate": rate}), decay_steps=steps - warm_up
         )
     elif warm_up:
-        rate = schedules.PolynomialDecay(0.0, warm_up, end_learning_rate=rate)  # Rises, and stays there.
+        rate = schedules.PolynomialDecay(
+            0.0, warm_up, end_learning_rate=rate
+        )  # The rate rises, then stays constant.
     return keras.optimizers.Adam(rate)

@@ -1,4 +1,4 @@
-"""Devices and machines: what a step runs on, and who of several workers writes files."""
+"""Devices and machines: which devices a training step runs on, and which of several workers writes files."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,14 +13,14 @@ from iam_writer.training.settings import Settings
 
 
 def train_function(model: keras.Model, strategy: tf.distribute.Strategy) -> Callable[[Iterator], dict]:
-    """A function that takes a batch from an iterator and trains on it; returns loss and accuracy of the epoch so far."""
+    """A function that takes a batch from an iterator and trains on it. It returns loss and accuracy of the epoch so far."""
     if on_jax():
         return lambda batches: model.train_on_batch(*map(_to_jax, next(batches)), return_dict=True)
     if not strategy.extended._in_multi_worker_mode():
         model.make_train_function()
         return model.train_function
 
-    # Keras' own (3.15) averages scalars of several workers along their first axis, which they do not have.
+    # Keras' own train function (3.15) averages the workers' scalars along their first axis. Scalars have no axis.
     @tf.function(jit_compile=model.jit_compile)
     def step(batch):
         logs = strategy.run(model.train_step, (batch,))
@@ -34,13 +34,13 @@ def _to_jax(batch: object) -> object:
 
 
 def wait_for_each_other(strategy: tf.distribute.Strategy) -> None:
-    """Returns when all workers have come here."""
+    """Waits until all workers have called this function."""
     if strategy.extended._in_multi_worker_mode():
         float(strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None))
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes files: of several workers, which all do the same, one does."""
+    """Whether this process writes files. Several workers all do the same work, and only the chief writes files."""
     resolver = strategy.cluster_resolver
     return (
         resolver is None
@@ -50,7 +50,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
-    """Determinism, precision and strategy, which are global to a process.
+    """Sets determinism, precision and strategy. They are global to a process.
 
     Returns:
       The strategy, and the precision that 'auto' stands for here.
@@ -71,7 +71,9 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
             raise FlagError(
                 "--deterministic on a GPU with JAX needs XLA_FLAGS=--xla_gpu_deterministic_ops=true."
             )
-        tf.config.set_visible_devices([], "GPU")  # TensorFlow has the input only; the memory is JAX's.
+        tf.config.set_visible_devices(
+            [], "GPU"
+        )  # TensorFlow makes only the input. JAX needs the GPU's memory.
     elif settings.deterministic:
         tf.config.experimental.enable_op_determinism()
     # Several workers must find each other before anything else happens.
@@ -88,8 +90,8 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
     precision = settings.precision
     if precision == "auto":
         capabilities = [gpu.capability for gpu in gpus()]
-        # bfloat16 needs no loss scaling, but tensor cores know it from Ampere (8.0) on only. On a CPU, half
-        # precision is slower than float32.
+        # bfloat16 needs no loss scaling, but only tensor cores since Ampere (8.0) support it. On a CPU, half precision
+        # is slower than float32.
         half = "mixed_bfloat16" if capabilities and min(capabilities) >= 8 else "mixed_float16"
         precision = half if capabilities else "float32"
     keras.config.set_dtype_policy(precision)

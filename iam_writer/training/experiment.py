@@ -1,4 +1,7 @@
-"""A training run, from the dataset to the table of accuracies. A killed run goes on where it was, bit for bit."""
+"""A training run, from the dataset to the table of accuracies.
+
+A killed run continues from its last checkpoint, and ends with exactly the weights of a run that was never killed.
+"""
 
 import contextlib
 import dataclasses
@@ -32,19 +35,19 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> dict[str, dict[str, float]]:
-    """Trains, or goes on training, and evaluates the best epoch.
+    """Trains, or continues a stopped training, and evaluates the best epoch.
 
     Args:
-      settings: all of them.
+      settings: all settings of the run.
 
     Returns:
-      'validation' and 'test' → what `scoring.accuracies` returns, and so 'test.top50' … of each dataset if there are
-      several; also written to `<workdir>/result.json`.
+      For 'validation' and 'test', what `scoring.accuracies` returns. With several datasets there is also an entry for each
+      of them, such as 'test.top50'. The accuracies are also written to `<workdir>/result.json`.
 
     Raises:
-      InputError: of the kinds in `errors`.
-      OSError: something cannot be written.
-      KeyboardInterrupt: it was told to stop, and has saved a checkpoint.
+      InputError: one of the kinds in `errors`.
+      OSError: a file cannot be written.
+      KeyboardInterrupt: the run was told to stop, and has saved a checkpoint.
     """
     began = time.monotonic()
     strategy, precision = set_up_device(settings)
@@ -56,10 +59,10 @@ def run(settings: Settings) -> dict[str, dict[str, float]]:
 
 @contextlib.contextmanager
 def alone_in(workdir: pathlib.Path) -> Iterator[None]:
-    """No other program trains in a folder meanwhile: two would write each other's checkpoints.
+    """Locks a workdir: two programs that train in one folder would overwrite each other's checkpoints.
 
     Raises:
-      OtherRunError: one does.
+      OtherRunError: another program holds the lock.
     """
     lock = filelock.FileLock(workdir / ".lock", timeout=0)
     try:
@@ -124,7 +127,7 @@ def _run(
     )
 
     Trainer(settings, data, model, strategy, progress, steps_per_epoch, identity, began).train()
-    wait_for_each_other(strategy)  # The chief may still be writing what all will read.
+    wait_for_each_other(strategy)  # The chief may still be writing the checkpoint that all workers read next.
 
     checkpoints.restore(model, workdir / BEST)
     rule = Rule.chosen(settings.patch_width, settings.window_stride, settings.combine)
@@ -143,20 +146,21 @@ def _run(
 
 
 def run_seeds(settings: Settings) -> dict[str, float | list[float]]:
-    """Runs for two or more seeds, each in a folder of its own in the workdir, and writes their figures side by side.
+    """Runs two or more seeds, each in its own folder in the workdir, and writes their figures side by side.
 
     Args:
-      settings: as of `run`, which also says what is raised.
+      settings: see `run`, which also lists the exceptions.
 
     Returns:
-      `validation.line_top1` …, the mean over seeds; `validation.line_top1.std`, the standard deviation (of a sample);
-      `validation.line_top1.seeds`, the figure of each. Also written to `<workdir>/result.json`.
+      For each figure, such as `validation.line_top1`, the mean over seeds. `validation.line_top1.std` is the standard
+      deviation (of a sample), and `validation.line_top1.seeds` lists the figure of each seed. All of this is also written
+      to `<workdir>/result.json`.
     """
     workdir = pathlib.Path(settings.workdir)
     of_seeds = []
     for seed in range(settings.seed, settings.seed + settings.num_seeds):
         log.info("Seed %d.", seed)
-        keras.backend.clear_session()  # The network before is not needed any more, and its names begin anew.
+        keras.backend.clear_session()  # Frees the previous network, and Keras counts layer names from the start.
         of_seeds.append(
             run(dataclasses.replace(settings, seed=seed, num_seeds=1, workdir=str(workdir / f"seed{seed}")))
         )
@@ -184,7 +188,7 @@ def _summary(
     rule: Rule,
     results: dict[str, dict[str, float]],
 ) -> dict[str, object]:
-    """One flat object: everything that a reader of the accuracies needs to believe them."""
+    """result.json: one flat object of the accuracies and of how they were obtained."""
     summary = {
         f"{split}.{name}": value for split, result in results.items() for name, value in result.items()
     }

@@ -1,4 +1,4 @@
-"""Pages by invented writers to ask a network about, once it is trained: what a newcomer does next."""
+"""Pages by invented writers, so that a new user has pages to ask a freshly trained network about."""
 
 import io
 import pathlib
@@ -17,20 +17,20 @@ from iam_writer.training.settings import Settings
 from iam_writer.training.trainer import BEST
 
 NUMBER = 3
-"""Pages that are written, of as many writers."""
+"""How many pages are written. Each is by another writer."""
 
 MARGIN, GAP = 100, 40
-"""Pixels of paper around the lines of a page, and between two lines."""
+"""Pixels of paper around the lines of a page (MARGIN) and between two lines (GAP)."""
 
 
 def ask(settings: Settings) -> str:
     """Writes a few test pages beside a finished run, names the writer of the first, and says how to ask about the next.
 
     Args:
-      settings: of the run, one of whose datasets is of invented writers.
+      settings: the settings of the run. One of its datasets must be of invented writers.
 
     Returns:
-      What to print.
+      The text to print.
     """
     workdir = pathlib.Path(settings.workdir)
     written = write(settings, workdir / "pages")
@@ -67,7 +67,7 @@ def write(settings: Settings, folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def composed(handwriting: SyntheticHandwriting, lines: list[Line]) -> np.ndarray:
-    """A page: the lines one below the other; uint8 `[height, width]`."""
+    """A page with the lines one below the other: uint8 `[height, width]`."""
     images = []
     for line in lines:
         with Image.open(io.BytesIO(handwriting.read(line))) as picture:

@@ -1,4 +1,4 @@
-"""The loop of a training run: steps, epochs, checkpoints, and a stop between two steps."""
+"""The loop of a training run: steps, epochs, checkpoints, and stopping between two steps."""
 
 import contextlib
 import dataclasses
@@ -33,15 +33,15 @@ from pipelines.strips import Strips
 from pipelines.system.progress import progress_bar
 
 WARM_UP_STEPS = 10
-"""Steps at the start of a process that are not timed: they compile, and fill buffers."""
+"""The first steps of a process are not timed, because they compile and fill buffers."""
 
 
 AGREEMENT_STEPS = 50
-"""Several workers ask each other every so many steps whether to stop or to save."""
+"""Several workers agree once in this number of steps whether to stop or to save."""
 
 
 LAST, BEST = "last.keras", "best.keras"
-"""Checkpoints in a workdir: the newest, and that of the epoch with the best validation lines."""
+"""Checkpoints in a workdir: the newest, and the one of the epoch with the best accuracy of validation lines."""
 
 
 @dataclasses.dataclass
@@ -49,19 +49,21 @@ class Progress:
     """How far a run has come; saved with every checkpoint."""
 
     step: int = 0
-    best: tuple[float, float] | None = None  # Of validation lines: (top-1, minus cross entropy).
+    best: tuple[float, float] | None = None  # (top-1, minus cross entropy) of validation lines.
     best_step: int = 0
-    history: list[dict[str, float]] = dataclasses.field(default_factory=list)  # One entry an epoch.
-    metrics: list[list[float] | float] = dataclasses.field(default_factory=list)  # Of the epoch under way.
-    seconds: float = 0.0  # Spent in timed steps, as the next two are counted in.
+    history: list[dict[str, float]] = dataclasses.field(default_factory=list)  # One entry for each epoch.
+    metrics: list[list[float] | float] = dataclasses.field(
+        default_factory=list
+    )  # State of the current epoch.
+    seconds: float = 0.0  # In timed steps; so are the next two.
     waited: float = 0.0
     patches: int = 0
     total_seconds: float = (
-        0.0  # From the start of `run`, whatever it did, in all processes up to their last save.
+        0.0  # Since the start of `run`, all work included; summed over all processes up to their last save.
     )
 
     def speed(self) -> dict[str, object]:
-        """Patches a second, and the share of time spent waiting for input; nothing before they are known."""
+        """Patches per second, and the share of time spent waiting for input. Empty until a step has been timed."""
         if not self.seconds:
             return {}
         return {
@@ -71,20 +73,22 @@ class Progress:
 
 
 def gathered(starts: Iterator, strips: Strips, patch_width: int) -> Iterator:
-    """Batches gathered on the device from start columns, the columns being copied into its memory once."""
+    """Batches that the device gathers from start columns. The columns are copied into its memory once."""
     if on_jax():
         columns, offsets = keras.ops.convert_to_tensor(strips.columns().numpy()), np.arange(patch_width)
         for start, label in starts:
             yield keras.ops.take(columns, start.numpy()[:, None] + offsets, axis=0), label.numpy()
         return
-    columns = tf.identity(strips.columns())  # Onto the default device: the first GPU if there is one.
+    columns = tf.identity(
+        strips.columns()
+    )  # Copied to the default device, which is the first GPU if there is one.
     gather = tf.function(gather_columns)
     for start, label in starts:
         yield gather(columns, start, patch_width), label
 
 
 class TimedIterator:
-    """An iterator that knows how long it has been waited for."""
+    """An iterator that measures how long its caller has waited for elements, in seconds."""
 
     def __init__(self, iterator: Iterator):
         self._iterator = iterator
@@ -101,7 +105,10 @@ class TimedIterator:
 
 
 def speeds(settings: Settings, data: Data, seconds: float) -> Iterator[float]:
-    """Patches/s of a run with these settings, without end; each is of so many seconds, on a network that nobody keeps."""
+    """Measures the patches/s of a run with these settings, without end. Each measurement takes `seconds` seconds.
+
+    The network is trained for the measurement only, and is not saved.
+    """
     strategy, _ = set_up_device(settings)
     with strategy.scope():
         model = compiled_model(settings, len(data.writers), steps=1)
@@ -111,7 +118,7 @@ def speeds(settings: Settings, data: Data, seconds: float) -> Iterator[float]:
     def train_some() -> int:
         for _ in range(WARM_UP_STEPS):
             logs = step(batches)
-        float(logs["loss"])  # Waits for the device.
+        float(logs["loss"])  # Waits until the device has finished.
         return WARM_UP_STEPS * settings.batch_size
 
     train_some()
@@ -125,7 +132,7 @@ def speeds(settings: Settings, data: Data, seconds: float) -> Iterator[float]:
 
 @dataclasses.dataclass
 class Trainer:
-    """Trains a compiled model from `progress.step` to the last epoch, keeping the checkpoints up to date."""
+    """Trains a compiled model from `progress.step` to the last epoch, and saves checkpoints."""
 
     settings: Settings
     data: Data
@@ -134,10 +141,10 @@ class Trainer:
     progress: Progress
     steps_per_epoch: int
     identity: dict
-    began: float  # By `time.monotonic`, as if the run had never been stopped.
+    began: float  # On the clock of `time.monotonic`, as if the run had never been stopped.
 
     def train(self) -> None:
-        """See `run` for what it raises."""
+        """Trains to the last epoch. `experiment.run` lists the exceptions."""
         steps = self.settings.epochs * self.steps_per_epoch
         if self._is_finished():
             return
@@ -150,7 +157,7 @@ class Trainer:
         writes = is_chief(self.strategy)
         scalars = tf.summary.create_file_writer(folder) if writes else tf.summary.create_noop_writer()
         bar = progress_bar(total=steps, initial=self.progress.step, unit=" steps", desc="training")
-        # What a process does first takes longer, and is not timed.
+        # The first steps of a process take longer, so they are not timed.
         warm_up = self.progress.step + WARM_UP_STEPS
         save_at = self._next_save()
         with contextlib.closing(bar), scalars.as_default(), _told_to_stop() as told_to_stop:
@@ -173,7 +180,7 @@ class Trainer:
 
     @functools.cached_property
     def _seeing(self) -> keras.Model:
-        """The network as validation uses it; made once, since its first step compiles."""
+        """The network as validation uses it. It is made once, because its first step compiles."""
         return seeing(self.model)
 
     def _is_finished(self) -> bool:
@@ -184,7 +191,7 @@ class Trainer:
         return pathlib.Path(self.settings.workdir)
 
     def batches(self) -> Iterator:
-        """Batches from `progress.step` on, on the device."""
+        """Batches on the device, starting with the one of `progress.step`."""
         settings, strips = self.settings, self.data.strips["train"]
         sampling = Sampling(
             patch_width=settings.patch_width,
@@ -197,7 +204,7 @@ class Trainer:
         if settings.strategy != "one":
 
             def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
-                # Each worker has its share of every batch, and each of its devices a share of that.
+                # Each worker makes its share of every batch. Its devices divide this share.
                 share = (context.input_pipeline_id, context.num_input_pipelines)
                 dataset = patches(strips, sampling, num_parallel_calls=calls, share=share)
                 return dataset.rebatch(
@@ -215,7 +222,8 @@ class Trainer:
         else:
             dataset = patches(strips, sampling, num_parallel_calls=calls)
         if tf.config.get_visible_devices("GPU"):
-            # Keras does not do it, and without it each step begins with the copy of its batch. Must be the last op.
+            # Keras does not prefetch to the device. Without it each step first waits for the copy of its batch. This
+            # must be the last operation on the dataset.
             batches = iter(dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2)))
         else:
             batches = iterate(dataset)
@@ -235,7 +243,7 @@ class Trainer:
         timed: bool,
         bar: tqdm,
     ) -> tuple[dict[str, float], bool, bool]:
-        """Trains up to step `until`, the time to save, or being told to stop; at least one step.
+        """Trains at least one step: up to step `until`, the time to save, or a request to stop.
 
         Returns:
           Loss and accuracy; whether to stop; whether it is time to save.
@@ -250,7 +258,7 @@ class Trainer:
             done = progress.step >= until or stop or save
             if not done and time.perf_counter() - started < 1:
                 continue
-            seen = self._fetch(logs)  # Waits for the device, so that the time is that of all steps so far.
+            seen = self._fetch(logs)  # Waits for the device, so that the time covers all steps so far.
             if timed:
                 progress.seconds += time.perf_counter() - started
                 progress.waited += batches.waited - waited
@@ -261,7 +269,10 @@ class Trainer:
             first, started, waited = progress.step, time.perf_counter(), batches.waited
 
     def _agreed(self, *wishes: bool) -> list[bool]:
-        """What any of the workers wishes. They ask at the same steps, since each waits for the others' answer."""
+        """For each wish, whether at least one worker has it.
+
+        The workers ask at the same steps, because each waits for the answers of the others.
+        """
         if not self.strategy.extended._in_multi_worker_mode():
             return list(wishes)
         if self.progress.step % AGREEMENT_STEPS:
@@ -271,7 +282,7 @@ class Trainer:
         return [bool(wish > 0) for wish in all_wishes]
 
     def _fetch(self, logs: dict) -> dict[str, float]:
-        """Loss and accuracy, means over the epoch so far, as numbers; also for TensorBoard."""
+        """Loss and accuracy as numbers, means over the epoch so far. They also go to TensorBoard."""
         seen = {name: float(value) for name, value in logs.items()}
         if not math.isfinite(seen["loss"]):
             raise DivergedError(
@@ -283,7 +294,7 @@ class Trainer:
         return seen
 
     def _end_epoch(self, logs: dict[str, float], bar: tqdm) -> None:
-        """Scores the validation lines, and keeps the model if it is the best so far."""
+        """Scores the validation lines, and saves the model as BEST if it is the best so far."""
         progress, settings = self.progress, self.settings
         result = evaluate(
             self._seeing,
@@ -332,7 +343,7 @@ class Trainer:
 
 @contextlib.contextmanager
 def _told_to_stop():
-    """An event that is set by Ctrl-C or a polite kill, so that a run stops between two steps. A second one kills."""
+    """An event that Ctrl-C or SIGTERM sets, so that a run stops between two steps. A second signal kills the program."""
     told = threading.Event()
 
     def tell(number, frame):
