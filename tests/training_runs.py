@@ -19,7 +19,6 @@ SETTINGS = Settings(
     batch_size=16,
     seed=1,
     epochs=2,
-    window_stride=8,
     validation_stride=16,
     workdir="",
 )
