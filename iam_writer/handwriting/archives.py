@@ -1,7 +1,8 @@
-"""Extracts tar and zip archives that come from anywhere: no file lands outside the target folder, none is half-written.
+"""Extracts tar and zip archives, also those of unknown origin.
 
-Python's own `tarfile.data_filter` and `zipfile.ZipFile.extract` keep the names of files inside the folder. What this
-module adds are limits on sizes, and the check that a tar archive is read to its last byte.
+No file is written outside the target folder, and no file is left half-written. Python's own `tarfile.data_filter` and
+`zipfile.ZipFile.extract` keep the names of files inside the folder. This module adds limits on sizes, and it checks
+that a tar archive is read to its last byte.
 """
 
 import gzip
@@ -24,20 +25,25 @@ MAX_MEMBER_BYTES = 100 * 10**6
 MAX_BYTES = 20 * 10**9
 
 SUFFIXES = (".tgz", ".tar.gz", ".tar", ".zip")
-"""What the names of archives end with. What an archive is, its first bytes tell."""
+"""The names of archives end with one of these. The first bytes of an archive tell its kind."""
 
 
 def extract(
     archive: pathlib.Path, extract_dir: pathlib.Path, is_wanted: Callable[[str], bool]
 ) -> pathlib.Path:
-    """Extracts the files whose name `is_wanted` from a tar or zip archive, once, and returns their folder.
+    """Extracts the files that are wanted from a tar or zip archive, once, and returns their folder.
 
-    The folder is below `extract_dir` and named after the archive's name, size and time of change. It appears
-    when it is complete: processes that extract the same archive at once do not disturb each other.
+    The folder lies below `extract_dir`. Its name depends on the archive's name, size and time of change. The folder
+    appears only when it is complete, so processes that extract the same archive at once do not disturb each other.
+
+    Args:
+      archive: path of the archive.
+      extract_dir: the folder for extracted archives.
+      is_wanted: says by a file's name, without folders, whether the file is extracted.
 
     Raises:
       ArchiveError: the archive is damaged, is encrypted, is too large (MAX_MEMBERS, MAX_MEMBER_BYTES, MAX_BYTES),
-        or holds links, devices or names that lead outside of it. Nothing is left of it then.
+        or holds links, devices or names that lead outside of the folder. Then no extracted file is left.
     """
     stat = archive.stat()
     identity = hashlib.sha256(repr((archive.name, stat.st_size, stat.st_mtime_ns)).encode()).hexdigest()[:16]
@@ -46,11 +52,11 @@ def extract(
         return target
     unfinished = extract_dir / f"{target.name}.unfinished-{os.getpid()}"
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)  # A killed process may have had our number.
+        shutil.rmtree(unfinished, ignore_errors=True)  # A killed process may have had the same process id.
         unfinished.mkdir(parents=True)
         with archive.open("rb") as file:
             signature = file.read(4)
-        # The suffix is not asked: some servers unpack on the way.
+        # The suffix does not decide: some servers decompress an archive while they send it.
         if signature in (b"PK\3\4", b"PK\5\6"):
             _extract_zip(archive, unfinished, is_wanted)
         elif signature.startswith(b"\x1f\x8b"):
@@ -75,7 +81,7 @@ def extract(
 
 
 class _RefusedError(Exception):
-    """An archive's content is not what an honest archive of IAM holds."""
+    """An archive holds something that no real archive of IAM holds."""
 
 
 _DAMAGE = (
@@ -93,7 +99,7 @@ _Stream = IO[bytes] | gzip.GzipFile
 
 
 class _BoundedReads:
-    """A stream that refuses to read much at once: tarfile would read a file name of any length."""
+    """A stream that refuses to read very many bytes at once. tarfile itself would read a file name of any length."""
 
     def __init__(self, stream: _Stream):
         self._stream = stream
@@ -113,7 +119,7 @@ def _extract_tar(stream: _Stream, folder: pathlib.Path, is_wanted: Callable[[str
         for count, member in enumerate(tar, 1):
             total += member.size
             _check_size(member.name, member.size, count, total)
-            # Of links the filter refuses only those that lead outside. No archive of IAM's has any.
+            # The filter refuses only links that lead outside. IAM's archives have no links, so all links are refused.
             if not (member.isfile() or member.isdir()) or member.issparse():
                 raise _RefusedError(f"{member.name!r} is a link, a device or another odd thing")
             try:
@@ -128,7 +134,7 @@ def _extract_tar(stream: _Stream, folder: pathlib.Path, is_wanted: Callable[[str
 
 
 def _extract_zip(archive: pathlib.Path, folder: pathlib.Path, is_wanted: Callable[[str], bool]) -> None:
-    """A checksum in the archive guards each of its files; `ZipFile.extract` compares it."""
+    """Extracts a zip archive. It holds a checksum of each file, which `ZipFile.extract` compares."""
     total = 0
     with zipfile.ZipFile(archive) as file:
         for count, member in enumerate(file.infolist(), 1):
@@ -138,7 +144,7 @@ def _extract_zip(archive: pathlib.Path, folder: pathlib.Path, is_wanted: Callabl
                 continue
             try:
                 file.extract(member, folder)
-            except RuntimeError as error:  # It is encrypted, or compressed by a method that Python lacks.
+            except RuntimeError as error:  # The file is encrypted, or Python lacks its compression.
                 raise _RefusedError(f"{error}: unpack it by hand, and put the files in its place") from error
 
 
@@ -152,9 +158,10 @@ def _check_size(name: str, size: int, count: int, total: int) -> None:
 
 
 def _check_end(stream: _BoundedReads, end: int) -> None:
-    """Refuses what tarfile takes for the end of an archive too: a broken header, or no more data.
+    """Raises ReadError unless the archive has a proper end mark.
 
-    Reading on to the last byte makes gzip compare its checksum.
+    tarfile also takes a broken header, or missing data, for the end of an archive. The archive is read to its last
+    byte, since only then does gzip compare its checksum.
     """
     stream.seek(end)
     tail = stream.read(MAX_MEMBER_BYTES)
@@ -166,5 +173,5 @@ def _move(unfinished: pathlib.Path, target: pathlib.Path) -> None:
     try:
         unfinished.rename(target)
     except OSError:
-        if not target.is_dir():  # Otherwise another process was faster, and its copy is as good.
+        if not target.is_dir():  # Otherwise another process was faster, and its copy is used.
             raise

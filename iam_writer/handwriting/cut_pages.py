@@ -1,4 +1,7 @@
-"""The text lines of scanned pages, cut once and kept: a zip archive a page, which any viewer opens. No TensorFlow."""
+"""Cuts scanned pages into text lines once and keeps the lines. Does not use TensorFlow.
+
+The lines of each page are kept in a zip archive, which any viewer of archives opens.
+"""
 
 import concurrent.futures
 import dataclasses
@@ -23,11 +26,11 @@ from pipelines.system.progress import progress_bar
 
 @dataclasses.dataclass(frozen=True)
 class CutPage:
-    """What was found on a scan.
+    """The text lines that were found on a scan.
 
     Attributes:
-      archive: path of the zip archive that holds 01.png, 02.png, … from top to bottom.
-      sizes: width and height of each.
+      archive: path of the zip archive that holds the lines as 01.png, 02.png, … from top to bottom.
+      sizes: width and height of each line in pixels.
       warnings: what is odd about the page, see `pages.Page`.
     """
 
@@ -37,14 +40,14 @@ class CutPage:
 
 
 def cut(paths: Sequence[str], folder: pathlib.Path) -> dict[str, CutPage]:
-    """Finds the text lines of scans, all cores at work; what was found before is not looked for again.
+    """Finds the text lines of scans, on all cores. A scan whose lines were found before is not searched again.
 
     Args:
       paths: image files.
-      folder: where archives are kept.
+      folder: where the archives are kept.
 
     Returns:
-      Path → what is on it. Images that cannot be read are left out: whoever reads them is told why.
+      Path of a scan → its text lines. Scans that cannot be read are left out; the error comes when they are read.
 
     Raises:
       OSError: the folder cannot be written.
@@ -60,14 +63,14 @@ def cut(paths: Sequence[str], folder: pathlib.Path) -> dict[str, CutPage]:
 
 
 def read(archive: str, number: int) -> bytes:
-    """A line as an 8-bit gray PNG file.
+    """The content of an 8-bit gray PNG file of a line.
 
     Args:
-      archive: of a `CutPage`.
-      number: 1 for its first line.
+      archive: the archive of a `CutPage`.
+      number: the line's number; the first line has number 1.
 
     Raises:
-      BadImageError: it cannot be read.
+      BadImageError: the line cannot be read.
     """
     try:
         with zipfile.ZipFile(archive) as file:
@@ -88,7 +91,7 @@ def _cut(path: str, folder: pathlib.Path) -> CutPage | None:
         return None
     sizes = [line.image.shape[::-1] for line in page.lines]
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as lines:  # PNGs are compressed already.
+    with zipfile.ZipFile(file, "w") as lines:  # PNG files are compressed already.
         for number, line in enumerate(page.lines, 1):
             with lines.open(_name(number), "w") as png:
                 Image.fromarray(line.image).save(png, "PNG")
@@ -98,7 +101,7 @@ def _cut(path: str, folder: pathlib.Path) -> CutPage | None:
 
 
 def _kept(archive: pathlib.Path, state: dict[str, int]) -> CutPage | None:
-    """What is in an archive, or None if it is of another state of the scan, or damaged."""
+    """The page in an archive; None if it is damaged, or if the scan or `pages.VERSION` has changed since."""
     try:
         with zipfile.ZipFile(archive) as file:
             about = json.loads(file.comment or b"{}")

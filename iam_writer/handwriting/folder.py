@@ -1,11 +1,11 @@
-"""Reads your own scans: a folder a writer, a file a text line or a whole page. No TensorFlow.
+"""Reads your own scans: one folder for each writer, with files of text lines or of pages. Does not use TensorFlow.
 
     <folder>/<writer>/<form>-<anything>.png    a text line
     <folder>/<writer>/<form>.png               a page
 
-A scan on which `pages` finds several text lines is a page; its name is its form, and its lines are `<form>-01`,
-`<form>-02`, … Any other is a text line and stays as it is. Lines of one page share a form, so that a split keeps a page
-together: it is their name up to its last `-`. A name without `-` is a form of its own.
+A scan on which `pages` finds several text lines is a page. The page's name is its form, and its lines have the names
+`<form>-01`, `<form>-02`, … Any other scan is a text line and stays as it is. The form of a text line is its name up to
+the last `-`. A name without `-` is a form of its own. Lines of one form always come into the same split.
 """
 
 import collections
@@ -20,33 +20,33 @@ from iam_writer.handwriting.cut_pages import CutPage
 from iam_writer.handwriting.line import Census, Line
 
 MIN_PAGE_HEIGHT = 150
-"""Pixels; a lower image is a text line and not looked at: two lines of writing take more."""
+"""Pixels. An image of less height is taken for a text line without a search, since two lines of writing are higher."""
 
 LITTLE = 20
-"""Line heights; a writer whose lines are together less long has written little. A line of IAM's is 12 long."""
+"""Line heights. A writer has written little if all lines together are shorter. A line of IAM is 12 line heights long."""
 
 
 class HandwritingFolder:
     """The lines in a folder of scans (a `handwriting.Handwriting`).
 
     Args:
-      folder: of the scans.
+      folder: the folder of the scans.
       cache_dir: where the lines cut from pages are kept, by default `.lines` in the folder.
 
     Attributes:
-      lines: all lines, sorted by id (`<writer>/<file name without its suffix>`, and of a page's lines `-<number>`).
-        Each is a row of its own.
-      expected: their census.
-      ignored: names, relative to the folder, of what is neither hidden nor an image in a writer's folder, and of images
-        on which no text line was found, with the reason.
-      warnings: pages that look odd, names that do not fit what is on the scan, writers of whom there is little.
+      lines: all lines, sorted by id. An id is `<writer>/<file name without its suffix>`; the id of a line cut from a
+        page also ends with `-<number>`. Each line is a row of its own.
+      expected: the census of the lines.
+      ignored: names, relative to the folder, of files that are not images in a writer's folder, and of images without
+        any text line, with the reason. Hidden files are not listed.
+      warnings: pages that look odd, names that do not fit the content of the scan, and writers with little writing.
       fingerprint: SHA-256 over ids, sizes and times of change, in hexadecimal.
 
     Raises:
-      MissingDataError: no folder is given, there is no such folder, or no image in it.
-      NoWritingError: a writer has images, but there is no text line on any.
-      IndexFileError: two files of a writer differ in their suffix only, a line cut from a page has a file's name, or a
-        name is not UTF-8, or no name for a writer.
+      MissingDataError: no folder is given, there is no such folder, or there is no image in it.
+      NoWritingError: a writer has images, but none of them has a text line.
+      IndexFileError: two files of a writer differ in their suffix only; or a line cut from a page has the name of a
+        file; or a name is not UTF-8; or a folder's name cannot be a writer's name.
     """
 
     def __init__(
@@ -78,16 +78,16 @@ class HandwritingFolder:
         self.fingerprint = _fingerprint(scans, cut=bool(self._archives))
 
     def read(self, line: Line) -> bytes:
-        """The line's image as an 8-bit gray PNG file.
+        """The content of an 8-bit gray PNG file of the line.
 
         Raises:
-          BadImageError: it cannot be read; the message names the file and says why.
+          BadImageError: the image cannot be read. The message names the file and the reason.
         """
         path, number = self._files[line.id]
         return cut_pages.read(self._archives[path], number) if number else images.read_gray_png(path)
 
     def _add_writer(self, writer: os.DirEntry[str], scans: dict[str, str]) -> None:
-        if writer.name.strip().splitlines() != [writer.name]:  # TFDS keeps a name a line, stripped.
+        if writer.name.strip().splitlines() != [writer.name]:  # TFDS writes one name a line and strips it.
             raise errors.IndexFileError(
                 f"{writer.path!r} begins or ends with a blank, or has a line break in its name: rename it"
             )
@@ -132,7 +132,7 @@ class HandwritingFolder:
         self.warnings = several + self.warnings
 
     def _of_one_name(self, scans: dict[str, str], cut: dict[str, CutPage]) -> list[list[str]]:
-        """The ids of scans that have a form's name in common. Those without any writing become `ignored`."""
+        """Groups the ids of scans that have the name of a form in common. Scans without writing go to `ignored`."""
         of_name = collections.defaultdict(list)
         for id, path in sorted(scans.items()):
             page = cut.get(path)
@@ -151,7 +151,11 @@ class HandwritingFolder:
         self.lines.append(line)
 
     def _check(self, lengths: dict[str, float]) -> None:
-        """Says of whom there is little writing, given the lengths of their lines in line heights."""
+        """Raises NoWritingError if a writer has no line, and warns of writers with little writing.
+
+        Args:
+          lengths: writer → the length of all lines together, in line heights.
+        """
         for writer in sorted(lengths.keys() - {line.writer for line in self.lines}):
             why = ", ".join(name for name in self.ignored if name.startswith(f"{writer}/"))
             raise errors.NoWritingError(
@@ -172,7 +176,10 @@ _LAYOUT = f"""Expected is a folder a writer, in it an image a page or a text lin
 
 
 def _are_pages(scans: Sequence[CutPage | None]) -> bool:
-    """Whether scans of one name are pages: half of them at least, for now and then a text line is taken for two."""
+    """Whether scans of one name are pages. They are if at least half of them have several text lines.
+
+    One scan alone does not decide, since a text line is sometimes taken for two.
+    """
     return 2 * sum(scan is not None and len(scan.sizes) > 1 for scan in scans) >= len(scans)
 
 
@@ -183,18 +190,18 @@ def _relative(path: str) -> str:
 def _fingerprint(scans: dict[str, str], cut: bool) -> str:
     stats = ((id, os.stat(path)) for id, path in sorted(scans.items()))
     rows = [(id, stat.st_size, stat.st_mtime_ns) for id, stat in stats]
-    # The version of what cuts pages matters only where pages were cut.
+    # The version of the code that cuts pages matters only if pages were cut.
     return hashlib.sha256(repr([*rows, *[pages.VERSION] * cut]).encode()).hexdigest()
 
 
 def _entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
-    """What is in the folder, hidden things left out, sorted by name."""
+    """The entries of a folder that are not hidden, sorted by name."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise errors.MissingDataError(f"{folder} cannot be read: {error.strerror}") from error
     for entry in entries:
-        # Python spells bytes that are no text as surrogates; neither SHA-256 nor TFDS would take them.
+        # Python turns bytes that are not text into surrogates. SHA-256 and TFDS do not accept surrogates.
         if any("\ud800" <= letter <= "\udfff" for letter in entry.name):
             raise errors.IndexFileError(f"The name of {entry.path!a} is not UTF-8: rename it")
     return [entry for entry in entries if not entry.name.startswith(".")]

@@ -1,13 +1,14 @@
-"""Reads the IAM handwriting database as its site serves it, or as copies of it are laid out. No TensorFlow.
+"""Reads the IAM handwriting database, as its site serves it or as copies of it are arranged. Does not use TensorFlow.
 
-Everything is looked for in one folder and the folders below it:
+The files are searched in one folder and in the folders below it:
 
 - the index: `forms.txt` (or `forms_for_parsing.txt`, the same without its header) and, optionally,
-  `sentences.txt` or `lines.txt`; loose, or in `ascii.tgz`
-- the images: below a folder `sentences` or `lines`; or in `sentences.tgz` or `lines.tgz`; or else any image
-  with a fitting name (`a01-000u-s00-00.png`), be it in a flat folder or in a folder per writer
+  `sentences.txt` or `lines.txt`; as files, or in `ascii.tgz`
+- the images: in three places, in this order. First, below a folder `sentences` or `lines`. Second, in `sentences.tgz`
+  or `lines.tgz`. Third, any image with a fitting name (`a01-000u-s00-00.png`), in one folder or in a folder for each
+  writer.
 
-Of these three places for images the first that has any is used, and no other. An archive is extracted once.
+Only the first of these three places that has images is used. An archive is extracted once.
 """
 
 import collections
@@ -23,9 +24,10 @@ from iam_writer.common import errors
 from iam_writer.handwriting import archives, images
 from iam_writer.handwriting.line import Census, Line
 
-_DEPTH = 6  # folders below manual_dir that are searched; iam/data/sentences/a01/a01-000u/ needs five
+# So many levels of folders below manual_dir are searched. iam/data/sentences/a01/a01-000u/ needs five.
+_DEPTH = 6
 
-# Rows of the index files; the sources are the files' own headers. The text may hold blanks.
+# Rows of the index files, as the headers of these files describe them. The text may hold blanks.
 _FORM = "[a-z][0-9]{2}-[0-9]{3}[a-z]?"
 _FORMS_ROW = re.compile(
     rf"(?P<form>{_FORM})\s+(?P<writer>\S+)\s+\d+\s+(prt|all)\s+(?P<lines>\d+)(\s+\d+){{3}}"
@@ -35,7 +37,7 @@ _ID = {
     "sentences": re.compile(rf"(?P<form>{_FORM})-s[0-9]{{2}}-[0-9]{{2}}"),
     "lines": re.compile(rf"(?P<form>{_FORM})-[0-9]{{2}}"),
 }
-# `err` means that the words are cut wrongly, which does not concern the image.
+# `err` means that the words are cut wrongly. The image of the line is right all the same.
 _ROW = {
     "sentences": re.compile(rf"(?P<id>{_ID['sentences'].pattern})\s+\d+\s+(ok|err?)\s+{_BOX_AND_TEXT}"),
     "lines": re.compile(rf"(?P<id>{_ID['lines'].pattern})\s+(ok|err)\s+{_BOX_AND_TEXT}"),
@@ -44,7 +46,7 @@ _ROW = {
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """A row of forms.txt: a page, who wrote it, and how many physical text lines it has."""
+    """A row of forms.txt: the writer of a page, and how many physical text lines the page has."""
 
     writer: str
     lines: int
@@ -52,7 +54,7 @@ class Form:
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """A row of sentences.txt or lines.txt: a line, or the part of one that belongs to one sentence.
+    """A row of sentences.txt or lines.txt: a line, or the part of a line that belongs to one sentence.
 
     `x` and `width` are in pixels of the form's scan.
     """
@@ -70,18 +72,18 @@ class IamDatabase:
     Args:
       manual_dir: the folder that holds IAM, or a part of it. Images that the index promises may be absent.
       unit: `sentences` (pieces of lines: a line is cut where a sentence ends, as in the article) or `lines`.
-      extract_dir: where archives are extracted to. Needed only where there are archives.
+      extract_dir: the folder into which archives are extracted. It is needed only if there are archives.
 
     Attributes:
-      lines: the images that are there, sorted by id.
-      expected: what the index promises. Where sentences.txt is absent nothing tells the number of its images:
-        then it is the number found.
+      lines: the images that were found, sorted by id.
+      expected: the census that the index promises. Without sentences.txt the number of its images is not known; then
+        the number of images found is taken.
       fingerprint: SHA-256 over the ids and sizes of the images and over the index files, in hexadecimal.
 
     Raises:
       MissingDataError: the index or the images are not there. The message says how to get them.
       ArchiveError: an archive is damaged, too large, or would write outside of its folder.
-      IndexFileError: a row is malformed, files contradict each other, or an image comes twice.
+      IndexFileError: a row is malformed, files contradict each other, or an image is there twice.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class IamDatabase:
         source = _Source(manual_dir, unit, extract_dir)
         forms = read_forms(source.forms_file)
         pieces = read_pieces(source.pieces_file, unit) if source.pieces_file else None
-        # Paths, not directory entries: Apache Beam sends a reader to its workers.
+        # These are paths, not directory entries, so that Apache Beam can send a reader to its workers.
         self._paths = {id: file.path for id, file in source.images.items()}
         self.lines = _lines(source.images, source.forms_file.name, forms, pieces, unit)
         self.expected = _expected(self.lines, forms, pieces, unit)
@@ -104,10 +106,10 @@ class IamDatabase:
         self.fingerprint = _fingerprint(source.images, [source.forms_file, source.pieces_file])
 
     def read(self, line: Line) -> bytes:
-        """The line's image as an 8-bit gray PNG file.
+        """The content of an 8-bit gray PNG file of the line.
 
         Raises:
-          BadImageError: it cannot be read; the message names the file and says why.
+          BadImageError: the image cannot be read. The message names the file and the reason.
         """
         return images.read_gray_png(self._paths[line.id])
 
@@ -116,7 +118,7 @@ def read_forms(path: pathlib.Path) -> dict[str, Form]:
     """The pages in forms.txt, by id.
 
     Raises:
-      IndexFileError: a row is malformed, or gives a form to a second writer.
+      IndexFileError: a row is malformed, or a form has two writers.
     """
     forms: dict[str, Form] = {}
     for place, row in _rows(path, _FORMS_ROW):
@@ -130,7 +132,7 @@ def read_forms(path: pathlib.Path) -> dict[str, Form]:
 
 
 def read_pieces(path: pathlib.Path, unit: str) -> dict[str, Piece]:
-    """The rows of sentences.txt or lines.txt (by `unit`), by id, in reading order.
+    """The rows of sentences.txt or lines.txt (`unit` says which), by id, in reading order.
 
     Raises:
       IndexFileError: a row is malformed, or an id comes twice.
@@ -145,11 +147,18 @@ def read_pieces(path: pathlib.Path, unit: str) -> dict[str, Piece]:
 
 
 def physical_rows(pieces: Iterable[Piece]) -> dict[str, str]:
-    """For pieces of sentences in reading order: the id of the first piece on the same physical text line.
+    """Piece of a sentence → the id of the first piece on the same physical text line.
 
-    A sentence is cut at the ends of lines only, so only its first piece can go on in the row of the piece
-    before it, and does so if it starts to the right of that piece's middle. On the whole of IAM this finds
-    exactly the 13,353 lines of lines.txt. (Heights are of no use: steep lines overlap their neighbours.)
+    A sentence is cut only at the ends of lines. So only the first piece of a sentence can lie in the same row as the
+    piece before it. It lies in that row if it starts to the right of the middle of the piece before it. On the whole
+    of IAM this rule finds exactly the 13,353 lines of lines.txt. The vertical positions do not help, since steep lines
+    overlap their neighbours.
+
+    Args:
+      pieces: in reading order.
+
+    Returns:
+      Id of each piece → id of the first piece in its row.
     """
     rows: dict[str, str] = {}
     before: Piece | None = None
@@ -171,8 +180,8 @@ class _Source:
     """The files of IAM that were found.
 
     Attributes:
-      forms_file: forms.txt, whatever its name.
-      pieces_file: sentences.txt or lines.txt, by unit; None if there is none.
+      forms_file: forms.txt, or forms_for_parsing.txt.
+      pieces_file: sentences.txt or lines.txt, depending on the unit; None if there is no such file.
       images: the image files by id, sorted.
     """
 
@@ -235,7 +244,7 @@ class _Source:
         ]
 
     def _complete(self, forms_file: pathlib.Path | None) -> pathlib.Path:
-        """`forms_file`, if that and images are there; otherwise says what is missing."""
+        """Returns `forms_file` if the file and images were found. Otherwise raises MissingDataError with what is missing."""
         if forms_file and self.images:
             return forms_file
         missing = []
@@ -289,7 +298,7 @@ def _walk(
 
 
 def _first(entries: Iterable[os.DirEntry[str]], names: Sequence[str]) -> pathlib.Path | None:
-    """The file with the first of the names that there is; of several, the one the fewest folders below."""
+    """The file with the first of the names that was found. Among several such files, the least deep one."""
     found = [entry for entry in entries if entry.name in names]
     best = min(
         found, key=lambda entry: (names.index(entry.name), entry.path.count(os.sep), entry.path), default=None
@@ -307,7 +316,7 @@ def _unique(found: Sequence[tuple[str, os.DirEntry[str]]]) -> dict[str, os.DirEn
 
 
 def _rows(path: pathlib.Path, pattern: re.Pattern[str]) -> Iterator[tuple[str, re.Match[str]]]:
-    """Each row that is no comment, and its place to tell in an error."""
+    """Each row that is not a comment, with its place for error messages."""
     text = path.read_text("utf-8-sig", errors="replace")
     for number, row in enumerate(text.split("\n"), 1):
         row = row.strip()
@@ -355,7 +364,7 @@ def _expected(
     if pieces is None:
         count = sum(form.lines for form in forms.values()) if unit == "lines" else len(lines)
         return Census(count, len({form.writer for form in forms.values()}), len(forms))
-    # A forms.txt cut down to a subset promises that subset only.
+    # If forms.txt was cut down to a subset, only that subset is expected.
     per_form = collections.Counter(piece.form for piece in pieces.values() if piece.form in forms)
     return Census(per_form.total(), len({forms[form].writer for form in per_form}), len(per_form))
 

@@ -1,7 +1,6 @@
-"""Any image file becomes 8-bit gray, or a BadImageError that says why not. No TensorFlow.
+"""Turns image files into 8-bit gray, or raises a BadImageError that says why it cannot. Does not use TensorFlow.
 
-What comes out of `gray_png` was decoded once to its last pixel, so nothing after it needs to expect a bad
-image.
+`gray_png` decodes each image once to its last pixel. So later steps need not expect bad images.
 """
 
 import contextlib
@@ -18,44 +17,47 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 from iam_writer.common import errors
 
 MAX_PIXELS = 89_478_485
-"""More pixels of a line are taken for a decompression bomb: the number at which Pillow itself begins to warn."""
+"""The most pixels of a line. A larger image is taken for a decompression bomb. Pillow begins to warn at this number."""
 
 MAX_PAGE_PIXELS = 150_000_000
-"""The same of a page: A0 at 300 dpi has 139 million. Pillow takes up to 8 bytes for each."""
+"""The most pixels of a page. A0 at 300 dpi has 139 million. Pillow takes up to 8 bytes for each pixel."""
 
-# Named, because Pillow's other formats include EPS, which it hands to a Ghostscript program.
+# Only these formats are read. The other formats of Pillow include EPS, for which Pillow runs the program Ghostscript.
 _FORMATS = ["PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000"]
-if "avif" in features.modules and features.check("avif"):  # Pillow 11.3 brought it.
+if "avif" in features.modules and features.check("avif"):  # Since Pillow 11.3.
     _FORMATS.append("AVIF")
-if importlib.util.find_spec("pillow_heif"):  # Of the extra `heic`.
+if importlib.util.find_spec("pillow_heif"):  # The extra `heic` installs it.
     importlib.import_module("pillow_heif").register_heif_opener()
     _FORMATS.append("HEIF")
 
 SUFFIXES = tuple(
     ".png .jpg .jpeg .tif .tiff .bmp .gif .webp .ppm .pgm .pbm .pnm .jp2 .j2k .avif .heic .heif".split()
 )
-"""What the names of images end with, for every reader of a folder. What an image is, its first bytes tell."""
+"""A file in a folder is taken for an image if its name ends with one of these. Its first bytes tell its format."""
 
 _AVIF_BRANDS = (b"avif", b"avis")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 _ORIENTATION = 0x0112
-_PNG_BIT_DEPTH = 24  # where a PNG file holds it: Pillow also opens 2- and 4-bit gray as mode L
+_PNG_BIT_DEPTH = 24  # Place of the bit depth in a PNG file. It is needed since Pillow also opens 2- and 4-bit gray as mode L.
 
 
 def gray_png(data: bytes, name: str) -> bytes:
-    """The image as an 8-bit gray PNG file, upright, on white where it is transparent.
+    """Converts an image file to an upright 8-bit gray PNG file. Transparent parts become white.
 
-    An 8-bit gray PNG file is checked and returned unchanged. Of several pages the first is taken; 16 bits
-    are scaled down to 8.
+    An 8-bit gray PNG file is checked and returned unchanged. If there are several pages, the first is taken. Pixels of
+    16 bits are scaled down to 8.
 
     Args:
-      data: an image file's content: PNG, JPEG, TIFF, BMP, GIF, WebP, PPM or JPEG 2000; AVIF and HEIC
-        where Pillow or pillow-heif can read them.
-      name: what to call the image in an error.
+      data: content of an image file: PNG, JPEG, TIFF, BMP, GIF, WebP, PPM or JPEG 2000; also AVIF and HEIC
+        if Pillow or pillow-heif can read them.
+      name: the name of the image in an error message.
+
+    Returns:
+      The content of a PNG file.
 
     Raises:
-      BadImageError: the file is empty, truncated, no image, larger than MAX_PIXELS, or of floats.
+      BadImageError: the file is empty, truncated, not an image, larger than MAX_PIXELS, or its pixels are floats.
     """
     with _told(data, name, MAX_PIXELS):
         image = _decode(data, MAX_PIXELS)
@@ -68,22 +70,24 @@ def gray_png(data: bytes, name: str) -> bytes:
 
 
 def read_gray_png(path: str | os.PathLike[str]) -> bytes:
-    """`gray_png` of a file, which errors call by its path.
+    """The result of `gray_png` for a file. Error messages name the file by its path.
 
     Raises:
-      BadImageError: as `gray_png`, or the file cannot be read.
+      BadImageError: for the reasons that `gray_png` gives, or since the file cannot be read.
     """
     return gray_png(_content(path), str(path))
 
 
 def read_page(path: str | os.PathLike[str], side: int) -> np.ndarray:
-    """The pixels of a scan as `gray_png` has them. One of more than MAX_PIXELS is scaled down, but not below `side`.
+    """The pixels of a scan, converted as `gray_png` does.
+
+    A scan of more than MAX_PIXELS is scaled down. Its longer side keeps at least `side` pixels.
 
     Returns:
       uint8 `[height, width]`.
 
     Raises:
-      BadImageError: as `read_gray_png`; it may have up to MAX_PAGE_PIXELS.
+      BadImageError: for the reasons that `read_gray_png` gives, but a scan may have up to MAX_PAGE_PIXELS.
     """
     data = _content(path)
     with _told(data, str(path), MAX_PAGE_PIXELS):
@@ -103,7 +107,7 @@ def _content(path: str | os.PathLike[str]) -> bytes:
 
 @contextlib.contextmanager
 def _told(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
-    """Says what is wrong with an image that cannot be used."""
+    """Turns whatever Pillow raises into a BadImageError that says what is wrong with the image."""
     try:
         yield
         return
@@ -113,22 +117,26 @@ def _told(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
         why = _why_unidentified(data)
     except _UnsupportedPixelsError as error:
         why = f"has pixels {error}"
-    except Exception as error:  # Pillow lets through whatever its parsers stumble over, even KeyError
+    except Exception as error:  # The parsers of Pillow raise many kinds of errors, even KeyError.
         why = f"is truncated or damaged: {error}"
     raise errors.BadImageError(f"{name} {why}")
 
 
 def size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Width and height of an image file, told by its head alone; 0 and 0 if that cannot be read."""
+    """Width and height of an image file. Only its header is read. If that fails, both are 0."""
     try:
         with Image.open(path, formats=_FORMATS) as image:
             return image.size
-    except Exception:  # As above. Whoever reads the image is told why.
+    except Exception:  # As above. The message comes when the image is read.
         return 0, 0
 
 
 def several_pages(path: str | os.PathLike[str]) -> list[str]:
-    """A sentence on what is left out of a TIFF file of several pages, of which the first is taken; none of others."""
+    """A warning if a TIFF file has several pages, since only the first page is used.
+
+    Returns:
+      A list of one sentence; an empty list for any other file.
+    """
     try:
         with Image.open(path, formats=["TIFF"]) as image:
             number = getattr(image, "n_frames", 1)
@@ -139,24 +147,24 @@ def several_pages(path: str | os.PathLike[str]) -> list[str]:
 
 
 class _UnsupportedPixelsError(Exception):
-    """The image can be decoded, but is not one of gray or colour."""
+    """The image can be decoded, but its pixels are of a kind that is not supported."""
 
 
 def _decode(data: bytes, max_pixels: int, side: int | None = None) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=_FORMATS)
     if image.width * image.height > max_pixels:
         raise Image.DecompressionBombError
-    # Of a PNG this checks all checksums and the end mark, which decoding does not. It closes the image.
+    # For a PNG file this checks all checksums and the end mark. Decoding does not check them. It closes the image.
     image.verify()
     image = Image.open(io.BytesIO(data), formats=_FORMATS)
     if side and image.width * image.height > MAX_PIXELS:
-        image.draft("L", (side, side))  # A JPEG file can be decoded at an eighth of its size.
+        image.draft("L", (side, side))  # JPEG files can be decoded at down to 1/8 of their size.
     image.load()
     return image
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:
-    """Means over squares, so that the longer side is at least `side`, and less than twice that."""
+    """Shrinks an image by means over squares. The longer side is then at least `side`, and less than twice that."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
     elif image.mode in ("1", "P"):
@@ -201,7 +209,7 @@ def _to_gray(image: Image.Image) -> Image.Image:
 
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:
-    """Image.convert would clip at 255."""
+    """Scales pixels of 16 bits to 8 bits. Image.convert would clip them at 255 instead."""
     pixels = np.asarray(image).astype(np.int64)
     if pixels.min() < 0 or pixels.max() > 65535:
         raise _UnsupportedPixelsError("of more than 16 bits")

@@ -1,7 +1,7 @@
-"""What every reader of handwriting yields: lines, and who wrote them. No TensorFlow.
+"""Lines of handwriting and their writers, as every reader of handwriting gives them. Does not use TensorFlow.
 
-A reader (`iam_database.IamDatabase`, `handwriting_folder.HandwritingFolder`,
-`synthetic_handwriting.SyntheticHandwriting`) is any object with the members of `Handwriting`.
+A reader is any object with the members of `Handwriting`: `iam_database.IamDatabase`, `folder.HandwritingFolder` and
+`synthetic.SyntheticHandwriting` are readers.
 """
 
 import dataclasses
@@ -11,15 +11,15 @@ from typing import Protocol
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """The image of one text line, or of a piece of one (IAM's sentence files are pieces).
+    """The image of one text line, or of a piece of a text line. IAM's sentence files are pieces.
 
     Attributes:
       id: unique name of the image, such as `a01-000u-s00-00`.
-      writer: who wrote it, such as `000`.
-      form: the page it was cut from, such as `a01-000u`.
-      row: the physical text line it lies on. Two pieces of one row share ink and spacing, so a split
+      writer: the writer, such as `000`.
+      form: the page from which the image was cut, such as `a01-000u`.
+      row: the physical text line that the image lies on. Two pieces of one row share ink and spacing, so a split
         never separates them.
-      text: what is written, words separated by blanks; empty if unknown.
+      text: the written words, separated by blanks; empty if unknown.
     """
 
     id: str
@@ -31,7 +31,7 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Census:
-    """How much handwriting there is."""
+    """How many images, writers and forms there are."""
 
     images: int
     writers: int
@@ -46,23 +46,23 @@ class Census:
 
 
 class Handwriting(Protocol):
-    """A source of lines. Intentionally not an abstract class: nothing inherits from it."""
+    """A source of lines. It is a protocol, not an abstract class, since nothing needs to inherit from it."""
 
     lines: Sequence[Line]
-    """Every line that is there, sorted by id."""
+    """All lines that were found, sorted by id."""
 
     expected: Census
-    """What the index files promise; equal to `Census.of(lines)` where there is no index."""
+    """The census that the index files promise; equal to `Census.of(lines)` if there is no index."""
 
     ignored: Sequence[str]
-    """Files that lie among the others and are no line of a writer."""
+    """Files that lie among the others but are not lines of a writer."""
 
     warnings: Sequence[str]
-    """What is odd about the rest, for people."""
+    """Sentences that tell people what is odd about the lines."""
 
     def read(self, line: Line) -> bytes:
-        """The line's image as an 8-bit gray PNG file.
+        """The content of an 8-bit gray PNG file of the line.
 
         Raises:
-          BadImageError: it cannot be read; the message names the image and says why.
+          BadImageError: the image cannot be read. The message names the image and the reason.
         """

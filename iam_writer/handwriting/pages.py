@@ -1,8 +1,8 @@
-"""A scanned page, or a single line, becomes its text lines, as a network trained on lines wants them. No TensorFlow.
+"""Finds the text lines on a scanned page, for a network that was trained on lines. Does not use TensorFlow.
 
-The steps are those of any document scanner, and OpenCV does them: even out the light, binarise (Otsu), turn the page
-upright, remove ruled lines (morphology), and follow the ridges of the smeared ink, which are the text lines. All
-lengths are in units of the writing's height, so that the scan's resolution does not matter.
+A scan of a single line works too. The steps are those of any document scanner, and OpenCV does them: even out the light,
+binarise (Otsu), turn the page upright, remove ruled lines (morphology), smear the ink, and follow its ridges, which are
+the text lines. All lengths are in units of the writing's height, so the resolution of the scan does not matter.
 """
 
 import dataclasses
@@ -15,40 +15,43 @@ from iam_writer.common import errors
 from iam_writer.handwriting import images
 
 VERSION = 1
-"""Raise it when `find_lines` finds other lines, or gives them other pixels: what was cut from pages is kept."""
+"""Increase it whenever a change makes `find_lines` find other lines or other pixels. Lines that were cut by another
+version are then cut again."""
 
 PAPER = 255
 
 MAX_SIDE = 3600
-"""Pixels; a larger scan is scaled down to it. A4 at 300 dpi, as IAM is, has 3,508."""
+"""Pixels. A larger scan is scaled down to this side. IAM's pages, A4 at 300 dpi, have 3,508."""
 
 MAX_SKEW = 6.0
-"""Degrees; pages are turned back by up to so much."""
+"""Degrees. A page is turned upright by at most this angle."""
 
 _MIN_SKEW = 0.3
-"""Degrees; less than this is how people write, and no reason to resample a page."""
+"""Degrees. A page with a smaller angle is not turned: people write with such a slope, and turning blurs a little."""
 
 _MIN_CONTRAST = 30
-"""Grays by which ink is darker than paper; a light pencil has 50, a blank page's noise 10."""
+"""Ink must be darker than paper by so many grays. A light pencil has 50, the noise of a blank page has 10."""
 
 _MAX_INK = 0.4
-"""Share of a page; dense handwriting has 0.12, a word cut out to its letters 0.3, a photograph 0.5."""
+"""The largest share of ink on a page. Dense handwriting has 0.12, a word cut close to its letters 0.3, a photograph 0.5."""
 
 
 _MAX_BETWEEN = 0.3
-"""Share of a page that is neither ink nor paper: edges of letters, at most 0.1 on noisy scans; of photographs 0.8."""
+"""The largest share of pixels that are neither ink nor paper. On a scan these are the edges of letters, at most 0.1 even
+with noise. Photographs have 0.8."""
 
 UPSIDE_DOWN = "it may be upside down"
-"""A warning of `Page`. Whoever has a network may know better."""
+"""A warning of `Page`. A network can check it more reliably."""
 
 _MOST_HANGING = 0.1
-"""Mean skewness of the ink of words from top to bottom. What rises above letters is more than what hangs below: it is
--0.33 at the median of IAM's pages, and above 0.1 on 2.5 % of them."""
+"""A page may be upside down if its mean skewness is above this. The skewness is that of the rows of a word's ink, from
+top to bottom. More ink rises above small letters than hangs below them, so the skewness is negative. The median of IAM's
+pages is -0.33, and 2.5 % of the pages are above 0.1."""
 
 _LEVEL, _ALIKE = 0.045, 0.4
-"""Letters are printed if they stand level to this share of their height, and this share of them is of one height.
-Eight fonts had at most 0.038 and at least 0.41; handwriting has 0.064 and 0.18 at the median, in one page of 100
-0.012 or 0.35, and none has both."""
+"""Letters are printed if they leave their base line by less than the first share of their height, and if more than the
+second share of them has the same height. Eight fonts had at most 0.038 and at least 0.41. The medians of handwriting are
+0.064 and 0.18. One page of 100 has 0.012 or 0.35, but no page has both."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +59,8 @@ class TextLine:
     """One text line.
 
     Attributes:
-      image: uint8 `[height, width]`, cut to its ink; 255 wherever there is none of its own.
-      box: left, top, width, height in `Page.gray`.
+      image: uint8 `[height, width]`, cut to the ink of the line; 255 wherever the line has no ink.
+      box: left, top, width and height in `Page.gray`, in pixels.
     """
 
     image: np.ndarray
@@ -66,13 +69,13 @@ class TextLine:
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """What was found on a page.
+    """A page and its text lines.
 
     Attributes:
       gray: uint8 `[height, width]`, the page evenly lit and upright; at most MAX_SIDE on a side.
-      angle: degrees that it was turned, counter-clockwise.
-      lines: from top to bottom.
-      warnings: sentences for people: what is odd about it. A page without lines has at least one.
+      angle: degrees by which the page was turned counter-clockwise.
+      lines: the text lines, from top to bottom.
+      warnings: sentences that tell people what is odd about the page. A page without lines has at least one.
     """
 
     gray: np.ndarray
@@ -85,7 +88,7 @@ def read(path: str | os.PathLike[str]) -> Page:
     """The text lines of an image file.
 
     Raises:
-      BadImageError: there is no image to read; the message names the file and says why.
+      BadImageError: the image cannot be read. The message names the file and the reason.
     """
     if os.path.isdir(path):
         raise errors.BadImageError(f"{path} is a folder: name the images in it, such as {path}/*.png.")
@@ -111,7 +114,7 @@ def find_lines(gray: np.ndarray) -> Page:
     """The text lines of a page.
 
     Args:
-      gray: uint8 `[height, width]`, dark ink on light paper, skewed by no more than MAX_SKEW.
+      gray: uint8 `[height, width]`, dark ink on light paper, skewed by at most MAX_SKEW.
     """
     scale = min(1, MAX_SIDE / max(gray.shape))
     if scale < 1:
@@ -132,18 +135,22 @@ def find_lines(gray: np.ndarray) -> Page:
         lines = _lines(turned, binarise(turned))
         if len(lines) > 1:
             return Page(turned, angle, *handwritten(lines))
-    # The slope of a single line is its writer's own.
+    # A single line is not turned: its slope belongs to the hand of its writer.
     return Page(gray, 0.0, *handwritten(_lines(gray, ink)))
 
 
 def handwritten(lines: list[TextLine]) -> tuple[list[TextLine], list[str]]:
-    """Leaves out printed lines among written ones, as forms have them; and says what is odd about the page."""
+    """Leaves out printed lines among handwritten ones, such as the printed text of a form.
+
+    Returns:
+      The other lines, and sentences that tell people what is odd about the page.
+    """
     if not lines:
         return [], ["no text line was found on it"]
     found = []
     regular = [_regularity(line.image) for line in lines]
     printed = [r is not None and r[0] < _LEVEL and r[1] > _ALIKE for r in regular]
-    # Three written lines of a hundred look printed, seldom two on one page.
+    # Of 100 handwritten lines 3 look printed. Two of these are seldom on one page.
     if sum(printed) >= 2 / 3 * max(1, sum(r is not None for r in regular)):
         found.append("it looks printed, not written by hand")
     elif sum(printed) >= 2:
@@ -155,7 +162,7 @@ def handwritten(lines: list[TextLine]) -> tuple[list[TextLine], list[str]]:
 
 
 def _hanging(line: np.ndarray) -> float:
-    """Mean skewness of where a line's ink is, from top to bottom, in pieces about as wide as a word."""
+    """Mean skewness of the rows of a line's ink, from top to bottom, over pieces that are about as wide as a word."""
     height, width = line.shape
     rows = np.arange(height)
     found = []
@@ -169,7 +176,12 @@ def _hanging(line: np.ndarray) -> float:
 
 
 def _regularity(line: np.ndarray) -> tuple[float, float] | None:
-    """How far letters stand off their common base line, and how many are of one height; None of a few letters."""
+    """How regular the letters are; None if there are fewer than eight letters.
+
+    Returns:
+      The median distance of letters from their base line, as a share of their height; and the share of letters that have
+      the same height.
+    """
     stats = cv2.connectedComponentsWithStats((line < 160).astype(np.uint8))[2][1:]
     stats = stats[stats[:, cv2.CC_STAT_HEIGHT] > line.shape[0] / 4]
     if len(stats) < 8:
@@ -177,7 +189,7 @@ def _regularity(line: np.ndarray) -> tuple[float, float] | None:
     x = stats[:, cv2.CC_STAT_LEFT] + stats[:, cv2.CC_STAT_WIDTH] / 2
     heights = stats[:, cv2.CC_STAT_HEIGHT]
     bottoms = stats[:, cv2.CC_STAT_TOP] + heights
-    # The base line, then again without the descenders.
+    # Fit the base line to all letters, then fit it again without the descenders.
     base = np.polynomial.Polynomial.fit(x, bottoms, 1)
     for _ in range(3):
         off = bottoms - base(x)
@@ -191,15 +203,15 @@ def _regularity(line: np.ndarray) -> tuple[float, float] | None:
 
 
 def even_light(gray: np.ndarray) -> np.ndarray:
-    """Divides by the paper's own brightness, so that shadows vanish and paper is white.
+    """Divides a page by the brightness of its paper, so that shadows vanish and the paper is white.
 
     Args:
       gray: uint8 `[height, width]`.
 
     Returns:
-      The same; paper is 255, up to its noise.
+      uint8 `[height, width]`. The paper is 255, apart from noise.
     """
-    # Means over 8 × 8 pixels have no noise; the brightest within an eighth of a page is paper, not ink.
+    # Means over 8 × 8 pixels have little noise. The brightest of them within an eighth of a page is paper, not ink.
     small = cv2.resize(
         gray, (max(1, gray.shape[1] // 8), max(1, gray.shape[0] // 8)), interpolation=cv2.INTER_AREA
     )
@@ -217,11 +229,11 @@ def binarise(gray: np.ndarray) -> np.ndarray:
       gray: uint8 `[height, width]`.
 
     Returns:
-      uint8 `[height, width]`, 1 where there is ink, all 0 if nothing stands out from the paper.
+      uint8 `[height, width]`, 1 where there is ink. All are 0 if nothing differs enough from the paper.
     """
     smooth = cv2.GaussianBlur(gray, (3, 3), 0)
     _, ink = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    some, is_ink = gray[::2, ::2], ink[::2, ::2] == 1  # Medians take longer than all else.
+    some, is_ink = gray[::2, ::2], ink[::2, ::2] == 1  # A quarter of the pixels, since medians are slow.
     if not is_ink.any() or is_ink.all():
         return np.zeros_like(ink)
     if np.median(some[~is_ink]) - np.median(some[is_ink]) < _MIN_CONTRAST:
@@ -230,7 +242,10 @@ def binarise(gray: np.ndarray) -> np.ndarray:
 
 
 def skew(ink: np.ndarray) -> float:
-    """Degrees by which to turn a page counter-clockwise so that its lines are level: then rows differ the most."""
+    """Degrees by which to turn a page counter-clockwise so that its lines are level.
+
+    At this angle the amounts of ink in neighbouring rows differ the most.
+    """
     scale = min(1, 700 / max(ink.shape))
     small = cv2.resize(ink * np.float32(1), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
@@ -246,12 +261,12 @@ def _rotate(image: np.ndarray, angle: float, border: int = PAPER) -> np.ndarray:
 
 
 def turning(shape: tuple[int, int], angle: float) -> np.ndarray:
-    """float64 `[2, 3]`: where a point (x, y, 1) of a page goes when the page is turned about its middle."""
+    """float64 `[2, 3]`: the matrix that moves a point (x, y, 1) of a page when the page is turned about its middle."""
     return cv2.getRotationMatrix2D((shape[1] / 2, shape[0] / 2), angle, 1.0)
 
 
 def without_rulings(ink: np.ndarray) -> np.ndarray:
-    """Removes straight lines that run across the page, or down it, and leaves the strokes that cross them."""
+    """Removes straight lines that run across or down the page, and keeps the strokes that cross these lines."""
     down = _without_horizontal_rulings(np.ascontiguousarray(ink.T)).T
     return _without_horizontal_rulings(np.ascontiguousarray(down))
 
@@ -259,15 +274,15 @@ def without_rulings(ink: np.ndarray) -> np.ndarray:
 def _without_horizontal_rulings(ink: np.ndarray) -> np.ndarray:
     width = ink.shape[1]
     run = max(60, width // 15) | 1
-    if width < 4 * run:  # A word or two: a long stroke is a letter's.
+    if width < 4 * run:  # An image of one or two words: a long stroke belongs to a letter.
         return ink
-    # Noise makes gaps. Then what is a long run of ink, and of these, what goes on over a third of the page.
+    # First close the gaps that noise makes. Then find long runs of ink, and keep those that span a third of the page.
     closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
     long = _erode_row(closed, run)
     in_row = np.asarray(long.any(axis=1, keepdims=True), np.uint8)
     if not in_row.any():
         return ink
-    # Of the page only these rows are looked at, and two of paper around them, so that they join as they do on the page.
+    # Only these rows of the page are searched. Two more rows around them keep separate runs separate, as on the page.
     rows = np.nonzero(cv2.dilate(in_row, np.ones((5, 1), np.uint8)))[0]
     runs = _dilate_row(long[rows], run)
     thick = max(3, width // 250)
@@ -281,14 +296,14 @@ def _without_horizontal_rulings(ink: np.ndarray) -> np.ndarray:
     ruling[rows] = runs & across[labels]
     ruling = cv2.dilate(ruling, np.ones((3, 1), np.uint8))
     rest = ink & (1 - ruling)
-    # A stroke that crosses has ink above and below.
+    # A stroke that crosses the ruling has ink above and below it.
     bridged = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((2 * thick + 1, 1), np.uint8))
     kept: np.ndarray = rest | (bridged & ink)
     return kept
 
 
 def _dilate_row(ink: np.ndarray, length: int) -> np.ndarray:
-    """Dilates along rows. By sums, which take the same time for any length, unlike cv2.dilate."""
+    """Dilates along rows. It uses sums, which take the same time for any length. cv2.dilate takes longer for long rows."""
     return (_row_sums(ink, length) > 0).astype(np.uint8)
 
 
@@ -303,11 +318,11 @@ def _row_sums(ink: np.ndarray, length: int) -> np.ndarray:
 
 def letter_height(ink: np.ndarray) -> float:
     """The height of the writing in pixels: the median height of connected pieces, weighted by their width."""
-    # Broken strokes are mended, so that words and not their splinters are measured.
+    # Close the gaps of broken strokes, so that whole letters and words are measured.
     mended = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     stats = cv2.connectedComponentsWithStats(mended)[2][1:]
     heights, widths = stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_WIDTH]
-    # Specks, dots and dashes are no letters.
+    # Specks, dots and dashes are not letters.
     letters = (heights >= 8) & (stats[:, cv2.CC_STAT_AREA] >= 30)
     if not letters.any():
         return float(ink.shape[0])
@@ -318,7 +333,7 @@ def letter_height(ink: np.ndarray) -> float:
 
 
 _UNIT = 20
-"""Lines are looked for on a page scaled so that letters are so many pixels high."""
+"""Lines are searched on a page that is scaled so that letters are this many pixels high."""
 
 
 def _lines(gray: np.ndarray, ink: np.ndarray) -> list[TextLine]:
@@ -331,17 +346,17 @@ def _lines(gray: np.ndarray, ink: np.ndarray) -> list[TextLine]:
     ridges = _ridges(cv2.resize(ink * np.float32(1), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     if not ridges:
         return []
-    # The middle of each line at each column of the page, float `[lines, width]`.
+    # The row of the middle of each line, at each column of the page; float `[lines, width]`.
     columns = np.arange(ink.shape[1]) * scale
     middles = np.array([np.interp(columns, x, y) / scale for x, y in ridges])
     return _cut_lines(gray, ink, middles[np.argsort(middles.mean(axis=1))], height)
 
 
 def _ridges(ink: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The middles of text lines: x and y of points of each, float arrays, x ascending.
+    """The middles of text lines: x and y of the points of each line, as float arrays with ascending x.
 
     Args:
-      ink: float32 `[height, width]`, letters being _UNIT high.
+      ink: float32 `[height, width]`, with letters that are _UNIT pixels high.
     """
     smeared = cv2.GaussianBlur(
         ink, (0, 0), sigmaX=2.5 * _UNIT, sigmaY=0.3 * _UNIT, borderType=cv2.BORDER_CONSTANT
@@ -364,12 +379,12 @@ def _ridges(ink: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _joined(pieces: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Joins pieces of ridges that lie on one line, the longest first."""
+    """Joins pieces of ridges that lie on one line. The pieces come with the longest first."""
     lines: list[tuple[np.ndarray, np.ndarray]] = []
     for x, y in pieces:
         for i, (line_x, line_y) in enumerate(lines):
             overlap = min(x[-1], line_x[-1]) - max(x[0], line_x[0])
-            # Of the line, what is next to the piece.
+            # How far the piece and the line are apart where they meet.
             near = np.abs(np.interp(x, line_x, line_y) - y)
             end = near[-1] if x[0] < line_x[0] else near[0]
             if overlap < 0.5 * (x[-1] - x[0]) and end < 0.6 * _UNIT:
@@ -383,22 +398,22 @@ def _joined(pieces: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarra
 
 
 def _cut_lines(gray: np.ndarray, ink: np.ndarray, middles: np.ndarray, height: float) -> list[TextLine]:
-    """Gives every connected piece of ink to the line whose middle is nearest; cuts those that hang on two lines.
+    """Gives every connected piece of ink to the nearest line. A piece that belongs to two lines is cut.
 
     Args:
-      gray: uint8, the page.
-      ink: uint8, the same without rulings.
-      middles: float `[lines, width]`, the row of each line's middle at each column, from top to bottom.
-      height: of the letters.
+      gray: uint8 `[height, width]`, the page.
+      ink: uint8 `[height, width]`, the ink of the page without rulings.
+      middles: float `[lines, width]`, the row of each line's middle at each column; lines from top to bottom.
+      height: height of the letters in pixels.
     """
     _, labels, stats, centroids = cv2.connectedComponentsWithStats(ink)
     area = stats[:, cv2.CC_STAT_AREA]
     column = np.clip(centroids[:, 0].round().astype(int), 0, ink.shape[1] - 1)
     distance = np.abs(middles[:, column] - centroids[:, 1])
-    # Neither what is smaller than the dot of an i, nor what is far from any line, and piece 0 is the paper.
+    # Leave out pieces that are smaller than the dot of an i or far from every line. Piece 0 is the paper.
     speck = (area < max(4, (height / 16) ** 2)) | (distance.min(axis=0) > 2 * height)
     speck[0] = True
-    # A tail or a comma may make a ridge of its own; it has next to no ink.
+    # A tail or a comma may make a ridge of its own. Such a ridge has very little ink.
     amount = np.bincount(distance.argmin(axis=0), np.where(speck, 0, area), len(middles))
     is_line = amount >= 0.04 * np.median(amount)
     middles, distance = middles[is_line], distance[is_line]
@@ -409,7 +424,7 @@ def _cut_lines(gray: np.ndarray, ink: np.ndarray, middles: np.ndarray, height: f
         part = labels[top : top + h, left : left + w] == piece
         rows = np.arange(top, top + h)[None, :, None]
         nearest = np.abs(middles[:, None, left : left + w] - rows).argmin(axis=0)
-        # Cut only where real parts of letters lie on both sides; a long descender stays whole.
+        # Cut only if there are large parts on both sides. A long descender stays whole.
         shares = np.sort(np.bincount(nearest[part], minlength=2)) / area[piece]
         if shares[-2] > 0.2:
             owned[top : top + h, left : left + w][part] = nearest[part]
@@ -423,13 +438,13 @@ def _cut_lines(gray: np.ndarray, ink: np.ndarray, middles: np.ndarray, height: f
         left, top, w, h = cv2.boundingRect((owned >= 0).astype(np.uint8))
         if h < 2 * np.mean(
             [line.box[3] for line in lines]
-        ):  # Parts of one line, or their boxes would not overlap so.
+        ):  # These are parts of one line, since their boxes overlap so much.
             return [_cut(gray, (owned >= 0).astype(np.uint8), (left, top, w, h))]
     return sorted(lines, key=lambda line: line.box[1])
 
 
 def _cut(gray: np.ndarray, mask: np.ndarray, box: tuple[int, int, int, int]) -> TextLine:
-    """A line: gray where its ink is and at its soft edge, white elsewhere."""
+    """Cuts a line out of the page. Its ink and the soft edges of its ink stay gray, and everything else is white."""
     left, top, width, height = box
     part = np.s_[top : top + height, left : left + width]
     own = cv2.dilate(mask[part], np.ones((3, 3), np.uint8))

@@ -1,7 +1,8 @@
-"""Which lines go to train, validation and test. Pure functions of the lines' names. No TensorFlow.
+"""Divides lines into train, validation and test. Does not use TensorFlow.
 
-A choice depends on SHA-256 of the names only, never on the order of files, a seed, or a library's version:
-the same names give the same split on every machine. Every function keeps the lines sorted by id.
+A split depends only on the names of the lines, by their SHA-256. It does not depend on the order of files, on a seed, or
+on the version of a library. So the same names give the same split on every machine. Every function returns the lines
+sorted by id.
 """
 
 import collections
@@ -15,20 +16,21 @@ TRAIN, VALIDATION, TEST = NAMES = ("train", "validation", "test")
 
 
 def split_by_form(lines: Sequence[Line], single_form_by_row: bool = False) -> dict[str, list[Line]]:
-    """Whole pages are held out: no page lends lines to two splits.
+    """Holds out whole pages: the lines of a page are all in the same split.
 
-    Of a writer's n forms a sixth, but at least one, goes to test (from n = 2) and as many to validation (from
-    n = 3), the rest to train.
+    For each writer, a sixth of the forms goes to test and as many forms go to validation. At least one form goes to test
+    if the writer has two or more forms, and at least one to validation if there are three or more. The other forms go to
+    train.
 
     Args:
       lines: any number of lines of any number of writers.
-      single_form_by_row: what becomes of the writers with one form (356 of IAM's 657; only the config of all
-        657 writers has such). False: all their lines go to train. True: their physical text lines are
-        divided as the others' forms are, as FragNet and GR-RNN do; train and test then share a page,
-        though never a row.
+      single_form_by_row: what happens to the writers with a single form. IAM has 356 such writers among its 657, and
+        only the config of all 657 writers uses them. False: all their lines go to train. True: their physical text
+        lines are divided as the forms of the other writers are, as FragNet and GR-RNN do. Then train and test share
+        a page, but never a row.
 
     Raises:
-      IndexFileError: the rows are needed, but not known.
+      IndexFileError: the rows are needed, but they are not known.
     """
 
     def unit_of(writer_lines: list[Line]) -> Callable[[Line], str]:
@@ -40,36 +42,38 @@ def split_by_form(lines: Sequence[Line], single_form_by_row: bool = False) -> di
 
 
 def split_by_image(lines: Sequence[Line]) -> dict[str, list[Line]]:
-    """Images are held out, not pages, as in the article "Handwriting recognition using Tensorflow and Keras".
+    """Holds out images, not pages, as in the article "Handwriting recognition using Tensorflow and Keras".
 
-    This leaks: nearly every test image has siblings of the same page, and often the same physical text line,
-    in train, and accuracy measured so is too high (in one study 81.8 % instead of 50.4 %, arXiv 2005.08424).
-    It is here to compare with the article. Of a writer's n images a sixth, but at least one, goes to test
-    (from n = 2) and as many to validation (from n = 3).
+    This split leaks. For nearly every test image, train has images of the same page, and often of the same physical text
+    line. So the measured accuracy is too high (in one study 81.8 % instead of 50.4 %, arXiv 2005.08424). The split
+    exists to compare with the article.
+
+    For each writer, a sixth of the images goes to test and as many go to validation. At least one image goes to test if
+    the writer has two or more images, and at least one to validation if there are three or more.
     """
     return _split(lines, lambda _: lambda line: line.id)
 
 
 def shuffled(names: Iterable[str]) -> list[str]:
-    """The names in an order that has nothing to do with what they mean, and is the same everywhere."""
+    """The names in an order that looks random, but is the same on every machine."""
     return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
 
 
 def most_productive(lines: Sequence[Line], count: int) -> list[Line]:
-    """The lines of the `count` writers with the most images; of equals, the lower writer id comes first."""
+    """The lines of the `count` writers with the most images. If two have equally many, the lower id comes first."""
     images = collections.Counter(line.writer for line in lines)
     writers = sorted(images, key=lambda writer: (-images[writer], writer))
     return _of_writers(lines, writers[:count])
 
 
 def with_two_forms(lines: Sequence[Line]) -> list[Line]:
-    """The lines of the writers with two or more forms: those of whom a page can be held out."""
+    """The lines of the writers with two or more forms. Only for these writers can a page be held out."""
     forms = collections.Counter(writer for writer, _ in {(line.writer, line.form) for line in lines})
     return _of_writers(lines, [writer for writer, count in forms.items() if count >= 2])
 
 
 def check(splits: dict[str, list[Line]]) -> None:
-    """Refuses splits that nothing can be learnt from or measured on.
+    """Raises an error if the splits do not suffice to train a network or to measure its accuracy.
 
     Raises:
       TooFewWritersError: there are fewer than two writers in all splits together.
@@ -88,7 +92,7 @@ def check(splits: dict[str, list[Line]]) -> None:
 
 
 def never_tested(splits: dict[str, list[Line]]) -> list[str]:
-    """The writers of whom no image is held out for test, since they have a single form."""
+    """The writers who have no image in test, since they have a single form."""
     written = {line.writer for lines in splits.values() for line in lines}
     tested = {line.writer for line in splits[TEST]}
     return sorted(written - tested)

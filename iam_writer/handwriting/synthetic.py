@@ -1,16 +1,17 @@
-"""Draws lines of handwriting in the hands of invented writers: data for a machine that has none. No TensorFlow.
+"""Draws lines of handwriting of invented writers, for those who have no other data. Does not use TensorFlow.
 
-A writer is what stays the same from form to form: which shape each letter has (among those of several stroke fonts)
-and how it is bent, slant, width, spacing, pressure, tremor. A form has a pen and a size of its own, a line a
-baseline that drifts, and no two letters are quite alike. So the task is neither hopeless nor trivial.
+The hand of a writer stays the same on all forms: the shape of each letter (from one of several stroke fonts), how the
+letter is bent, the slant, the width, the spacing, the pressure and the tremor. Each form has its own pen and size of
+letters. Each line has a baseline that drifts. No two letters are exactly alike. So the task is neither hopeless nor
+trivial.
 
-A hand writes in Latin or Greek letters (SCRIPTS). In both it has its slant, width, spacing, pressure and the rest, but
-bends each letter in a way of its own: two scripts have the hand in common, and no letter.
+A hand writes in Latin or Greek letters (SCRIPTS). In both scripts a hand has the same slant, width, spacing, pressure
+and so on, but it bends the letters of each script differently. So the two scripts share the hand, but no letter.
 
-With `fonts_dir` and `text_file` a writer is a font and a style instead, in any script that the fonts know.
+With `fonts_dir` and `text_file` a writer is a font and a style instead, in any script that the fonts have.
 
-Everything is a pure function of the seed and the number of the writer, form and line: the same arguments give the
-same bytes, in whatever order they are asked for, and writer 7 writes alike among ten writers or a thousand.
+Everything is a pure function of the seed and of the numbers of the writer, form and line. The same arguments give the
+same bytes, in any order of calls. Writer 7 writes the same whether there are ten writers or a thousand.
 """
 
 import dataclasses
@@ -31,10 +32,10 @@ from iam_writer.handwriting import splits
 from iam_writer.handwriting.line import Census, Line
 
 VERSION = 1
-"""Of what is drawn: raised when the same seed gives other bytes."""
+"""Version of the drawings. Increase it when the same seed gives other bytes."""
 
 STROKE_FONTS = ("scripts", "futural", "rowmans", "scriptc", "timesi")
-"""Of Hershey's fonts, those whose strokes look like a hand's."""
+"""The fonts of Hershey whose strokes look like handwriting."""
 
 ALPHABET = string.ascii_letters + string.digits + ".,'-?"
 
@@ -73,10 +74,11 @@ class Script:
 
     Attributes:
       keys: letter → the ASCII character that stands for it in the script's fonts.
-      fonts: of Hershey; who writes the k-th of one script writes the k-th of another, which is as simple or ornate.
-      words: to write.
-      marks: what may follow a word, from the likeliest.
-      numbers: share of numbers among the words.
+      fonts: names of Hershey fonts. A hand that uses font k of one script also uses font k of another script, which is
+        as simple or as ornate.
+      words: the words to write.
+      marks: what may follow a word; the most likely comes first.
+      numbers: the share of numbers among the words.
     """
 
     keys: dict[str, str]
@@ -88,7 +90,7 @@ class Script:
 
 SCRIPTS = {
     "latin": Script({c: c for c in ALPHABET}, STROKE_FONTS, WORDS, ("", ".", ",", "?"), 0.03),
-    # Without numbers, so that full stops and commas are all that it shares. The fonts lack the ς of a word's end.
+    # Greek has no numbers, so it shares only full stops and commas with Latin. The fonts lack ς, the s at a word's end.
     "greek": Script(
         dict(
             zip(
@@ -105,27 +107,27 @@ SCRIPTS = {
 }
 
 LINE_CHARACTERS = (22, 34)
-"""A line has at least and at most so many; at most so many with `text_file`."""
+"""The least and the most characters of a line. With `text_file` only the most matters."""
 
-# Domains of the random numbers, so that no two uses of them share a stream.
+# Each use of random numbers has its own number here, so that no two uses share a stream.
 _HAND, _LETTER, _FORM, _LINE, _STYLE, _SESSION = range(6)
 
 
 @dataclasses.dataclass(frozen=True)
 class Hand:
-    """What stays the same in a writer's lines. Lengths are in units of Hershey's fonts, whose capitals have 21.
+    """What stays the same in all lines of a writer. Lengths are in units of Hershey's fonts; capitals are 21 high.
 
     Attributes:
       letters: character of the script → (strokes, float arrays `[points, 2]`; advance to the next letter).
       slant: columns to the right per row upwards.
-      width: of a letter, 1 being the font's own.
-      spacing: between letters.
-      word_spacing: between words.
-      thickness: of the pen's line.
-      pressure: how much that varies along a stroke, as a share of it.
-      tremor: by how much each point is off.
-      drift: how far the baseline wanders.
-      variation: how much a letter differs from one time to the next.
+      width: factor for the width of letters; 1 is the width of the font.
+      spacing: space between letters.
+      word_spacing: space between words.
+      thickness: width of the pen's line.
+      pressure: how much the thickness varies along a stroke, as a share of the thickness.
+      tremor: how far points are away from the ideal stroke.
+      drift: how far the baseline moves up and down.
+      variation: how much two drawings of the same letter differ.
     """
 
     letters: dict[str, tuple[list[np.ndarray], float]]
@@ -147,10 +149,10 @@ class Style:
     Attributes:
       font: path of the font file.
       slant: columns to the right per row upwards.
-      weight: pixels added to the strokes.
-      width: 1 being the font's own.
-      distortion: pixels by which points of a line are off.
-      habit: float `[2, 4, 16]`, that part of the distortion which all lines share.
+      weight: pixels by which strokes are thicker.
+      width: factor for the width of letters; 1 is the width of the font.
+      distortion: pixels by which the points of a line are moved.
+      habit: float `[2, 4, 16]`, the part of the distortion that all lines share.
     """
 
     font: str
@@ -165,26 +167,26 @@ class SyntheticHandwriting:
     """Lines of invented writers (a `handwriting.Handwriting`).
 
     Args:
-      num_writers: how many.
-      forms_per_writer: pages each of them writes.
+      num_writers: number of writers.
+      forms_per_writer: pages of each writer.
       lines_per_form: lines of a page.
-      seed: another seed, other writers.
-      script: of SCRIPTS, what the hands write in.
-      test_script: what they write those forms in that `splits.split_by_form` holds out for test; None: the same.
-      fonts_dir: a folder of *.ttf and *.otf files; writer k writes with font k modulo their number.
-      text_file: what is written with them: UTF-8, a sentence a line.
-      sessions: by how much a writer's hand differs from form to form, as hands do that write on other days with other
-        pens; 0: only as much as one pen and one size of letters do, 1: about as much as real pages do.
+      seed: another seed gives other writers.
+      script: the script of the hands, a key of SCRIPTS.
+      test_script: the script of the forms that `splits.split_by_form` holds out for test. None: the same as `script`.
+      fonts_dir: a folder of *.ttf and *.otf files. Writer k writes with font k modulo the number of fonts.
+      text_file: the sentences to write with these fonts: a UTF-8 file, one sentence a line.
+      sessions: how much a writer's hand differs from form to form, as on different days with different pens. With 0
+        only the pen and the size of letters differ. With 1 the forms differ about as much as real pages do.
 
     Attributes:
-      lines: all of them, sorted by id.
-      expected: how many there are.
-      fingerprint: SHA-256 over all that the bytes depend on, in hexadecimal.
+      lines: all lines, sorted by id.
+      expected: the census of the lines.
+      fingerprint: SHA-256 over everything that the bytes depend on, in hexadecimal.
 
     Raises:
-      TooFewWritersError: fewer than two.
-      MissingDataError: fonts or text are not there, or a font lacks a character of the text.
-      ValueError: a number is out of range, or scripts are named that fonts do not know of.
+      TooFewWritersError: there are fewer than two writers.
+      MissingDataError: the fonts or the text cannot be found, or a font lacks a character of the text.
+      ValueError: a number is out of range, or both fonts and another script than Latin are given.
     """
 
     def __init__(
@@ -251,7 +253,7 @@ class SyntheticHandwriting:
         self.warnings = ()
 
     def read(self, line: Line) -> bytes:
-        """The line's image as an 8-bit gray PNG file."""
+        """The content of an 8-bit gray PNG file of the line."""
         writer, form, number = self._place[line.id]
         form_random = np.random.default_rng([_FORM, self._seed, writer, form])
         random = np.random.default_rng([_LINE, self._seed, writer, form, number, 1])
@@ -289,7 +291,7 @@ class SyntheticHandwriting:
         return " ".join(words)[:most].strip()
 
 
-# Drawn once a writer, not once a line.
+# A style is drawn once for each writer, not for each line.
 @functools.cache
 def _draw_style(font: str, seed: int, writer: int) -> Style:
     random = np.random.default_rng([_STYLE, seed, writer])
@@ -305,7 +307,7 @@ def _draw_style(font: str, seed: int, writer: int) -> Style:
 
 @functools.cache
 def draw_hand(seed: int, writer: int, script: str = "latin") -> Hand:
-    """Invents a writer, whose hand is the same in each of SCRIPTS, but for the letters."""
+    """Invents the hand of a writer. Apart from the letters, it is the same in all SCRIPTS."""
     random = np.random.default_rng([_HAND, seed, writer])
     fonts = SCRIPTS[script].fonts
     usual_font = random.integers(len(fonts))
@@ -315,7 +317,7 @@ def draw_hand(seed: int, writer: int, script: str = "latin") -> Hand:
         own = np.random.default_rng([_LETTER, seed, writer, ord(character)])
         font = usual_font if own.random() < constancy else own.integers(len(fonts))
         strokes, advance = _glyphs(fonts[font])[key]
-        # The strokes of a letter are bent together, or they would come apart; and each a little on its own.
+        # The strokes of a letter are bent together, so that they stay connected. Each stroke is also bent a little on its own.
         bend = own.normal(0, 0.9, (6, 2))
         bent = [_bend(stroke, bend + own.normal(0, 0.25, (6, 2))) for stroke in strokes]
         letters[character] = (bent, advance * float(np.exp(own.normal(0, 0.06))))
@@ -337,12 +339,12 @@ def in_a_session(hand: Hand, session: np.random.Generator, strength: float) -> t
     """A hand as it writes on one day, with one pen, on one kind of paper.
 
     Args:
-      hand: as it usually is.
+      hand: the usual hand.
       session: random numbers of this session.
-      strength: 1: pages differ about as much as a person's real pages do.
+      strength: how much sessions differ. With 1 they differ about as much as the real pages of a person do.
 
     Returns:
-      The hand in this session, and the size of its letters, 1 being the usual one.
+      The hand in this session, and the size of its letters as a factor of the usual size.
     """
     by = strength * session.normal(0, 1, 8)
     hand = dataclasses.replace(
@@ -359,12 +361,12 @@ def in_a_session(hand: Hand, session: np.random.Generator, strength: float) -> t
 
 
 def draw(hand: Hand, text: str, form: np.random.Generator, line: np.random.Generator) -> Image.Image:
-    """A line in a hand.
+    """Draws a line in a hand.
 
     Args:
-      hand: whose.
-      text: of letters that the hand has, and blanks.
-      form: random numbers that all lines of a form share: its pen, its size.
+      hand: the hand of the writer.
+      text: letters that the hand has, and blanks.
+      form: random numbers that all lines of a form share, for the pen and the size of letters.
       line: random numbers of this line.
 
     Returns:
@@ -396,16 +398,16 @@ def draw(hand: Hand, text: str, form: np.random.Generator, line: np.random.Gener
 def draw_with_font(
     style: Style, text: str, form: np.random.Generator, line: np.random.Generator
 ) -> Image.Image:
-    """A line in a font, bent elastically; arguments and result as of `draw`."""
+    """Draws a line in a font and distorts it elastically. Arguments and result are like those of `draw`."""
     font = _font(style.font)
     left, top, right, bottom = font.getbbox(text, stroke_width=style.weight)
-    margin = 60  # Enough for slant and distortion; what is left of it is cropped.
+    margin = 60  # Enough for slant and distortion. The rest of it is cropped.
     picture = Image.new("L", (int(right - left) + 2 * margin, int(bottom - top) + 2 * margin), 0)
     ImageDraw.Draw(picture).text(
         (margin - left, margin - top), text, font=font, fill=255, stroke_width=style.weight
     )
     picture = picture.resize((round(picture.width * style.width), picture.height), Image.Resampling.BILINEAR)
-    # Elastic distortion: a coarse field of random vectors, made smooth by enlarging it.
+    # Elastic distortion: a coarse field of random vectors is enlarged, which makes it smooth.
     fields = 0.6 * style.habit + 0.8 * line.normal(0, 1, style.habit.shape)
     dx, dy = (
         np.asarray(Image.fromarray(field.astype(np.float32)).resize(picture.size, Image.Resampling.BICUBIC))
@@ -420,7 +422,7 @@ def draw_with_font(
 
 
 def _bend(points: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Moves points `[n, 2]` by a quadratic function of where they are, with coefficients `[6, 2]`."""
+    """Moves points `[n, 2]` by a quadratic function of their place, with coefficients `[6, 2]`."""
     x, y = points[:, 0] / 10, points[:, 1] / 10
     terms: np.ndarray = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=1)
     moved: np.ndarray = points + terms @ coefficients
@@ -428,7 +430,7 @@ def _bend(points: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
 
 
 def _smooth(points: np.ndarray, steps: int = 3) -> np.ndarray:
-    """A Catmull-Rom spline through points `[n, 2]`, with so many steps from each to the next."""
+    """A Catmull-Rom spline through points `[n, 2]`, with `steps` steps from each point to the next."""
     padded = np.concatenate([points[:1], points, points[-1:]])
     before, first, second, after = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
     t = (np.arange(steps) / steps)[:, None, None]
@@ -449,7 +451,7 @@ def _ink(
     ink: float,
     line: np.random.Generator,
 ) -> Image.Image:
-    """Draws strokes, whose unit is `size` pixels, at twice the resolution, with a pen whose pressure varies."""
+    """Draws strokes with a pen whose pressure varies. `size` is pixels per unit. It draws at twice the resolution."""
     margin, scale = 8, 2 * size
     points = np.concatenate(strokes)
     low, high = points.min(axis=0) - margin / size, points.max(axis=0) + margin / size
@@ -491,7 +493,7 @@ def _cropped(pixels: np.ndarray, margin: int = 8) -> Image.Image:
 
 @functools.cache
 def _glyphs(font: str) -> dict[str, tuple[list[np.ndarray], float]]:
-    """Hershey's glyphs: key → (strokes from x = 0, y downwards; advance)."""
+    """The glyphs of a Hershey font: key → (strokes, which begin at x = 0, with y downwards; advance to the next letter)."""
     fonts = HersheyFonts()
     fonts.load_default_font(font)
     glyphs = {}
@@ -530,7 +532,7 @@ def _sentences(path: str | os.PathLike[str]) -> list[str]:
 
 
 def _shortened(sentence: str) -> str:
-    """As many whole words as fit on a line; scripts without blanks are cut anywhere."""
+    """As many whole words as fit on a line. Text without blanks is cut between any two characters."""
     most = LINE_CHARACTERS[1]
     if len(sentence) <= most:
         return sentence
@@ -547,7 +549,7 @@ def _check_coverage(path: pathlib.Path, sentences: list[str]) -> None:
         mask = font.getmask(character)
         return mask.size, bytes(mask)
 
-    none = shape("\U0010fffe")  # No font has it, so this is the box that stands for a missing character.
+    none = shape("\U0010fffe")  # No font has this character, so the shape is the box for missing characters.
     missing = sorted(c for c in set("".join(sentences)) if c != " " and shape(c) == none)
     if missing:
         raise errors.MissingDataError(
