@@ -64,8 +64,9 @@ def _evaluate(
     rule = network.rule.changed(window_stride, combine)
     seen = network.see(strips, split, rule)
     results = seen.accuracies(split, strips, datasets.parts(network.run, strips.labels))
+    trained_on = ", ".join(network.run["dataset"])
     about = (
-        f"{checkpoint}: {network.run['model']}, trained on {network.run['dataset']} ({len(network.writers)} writers). "
+        f"{checkpoint}: {network.run['model']}, trained on {trained_on} ({len(network.writers)} writers). "
         f"{split.capitalize()}: {len(strips):,} lines on {results[split]['forms']:,} forms. Answer rule: "
         f"{rule.in_words()}."
     )

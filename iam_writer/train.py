@@ -22,7 +22,7 @@ import os
 
 from absl import app, flags
 
-from iam_writer.common import data_flags, programs, recipes
+from iam_writer.common import data_flags, programs, recipes, specs
 from iam_writer.common.errors import FlagError
 from iam_writer.common.names import AUGMENTATIONS
 from iam_writer.training import flags as train_flags
@@ -44,15 +44,14 @@ def settings_from_flags() -> Settings:
     for name, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):  # NaN is within all bounds.
             raise FlagError(f"--{name}={value} is not a number to work with.")
-    # One dataset's folder may have a comma in its name.
-    if "," in values["dataset"] and values["manual_dir"]:
-        values["manual_dir"] = ",".join(map(os.path.expanduser, values["manual_dir"].split(",")))
-    for name in ("manual_dir", "data_dir", "fonts_dir", "text_file", "workdir"):
+    if values["manual_dir"]:
+        values["manual_dir"] = specs.expanduser(values["dataset"], values["manual_dir"])
+    for name in ("data_dir", "fonts_dir", "text_file", "workdir"):
         values[name] = values[name] and os.path.expanduser(values[name])
     if values["augment"] == ["all"]:
         values["augment"] = list(AUGMENTATIONS)
     settings = Settings(**values)
-    _ = settings.datasets  # Raises FlagError.
+    _ = settings.specs  # Raises FlagError.
     return settings
 
 
@@ -79,7 +78,8 @@ def main(argv: list[str]) -> None:
             else f"{settings.workdir} a folder a seed, and in each"
         )
         print(f"\nIn {where}: result.json, best.keras, flags.txt, tensorboard/")
-        if settings.num_seeds == 1 and settings.strategy == "one" and "synthetic" in settings.datasets:
+        has_invented = any(spec.config == "synthetic" for spec in settings.specs)
+        if settings.num_seeds == 1 and settings.strategy == "one" and has_invented:
             from iam_writer.training import invented_pages
 
             print(f"\n{invented_pages.ask(settings)}")

@@ -217,7 +217,11 @@ def joint(settings, tmp_path):
 def test_two_datasets_at_once(joint, tmp_path):
     results = experiment.run(joint)
     summary = json.loads((tmp_path / "run/result.json").read_text())
-    assert summary["dataset"].startswith("iam_writer/folder/1.0.0,iam_writer/synthetic3_")
+    assert summary["dataset"][0] == "iam_writer/folder/1.0.0" and len(summary["dataset"]) == 2
+    assert (
+        summary["dataset"][1].startswith("iam_writer/synthetic3_")
+        and len(summary["dataset_fingerprint"]) == 2
+    )
     for split in ("validation", "test"):
         whole, *each = (results[name] for name in (split, f"{split}.folder", f"{split}.synthetic"))
         assert [part["lines"] for part in each] == [2, 3]

@@ -16,6 +16,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from iam_writer.common.errors import MissingDataError
+from iam_writer.common.specs import config_of
 from pipelines.strips import Example, Strips, examples_of_split, open_or_build, strips_of_split
 
 Builders = Mapping[str, tfds.core.DatasetBuilder]
@@ -46,7 +47,7 @@ def strips(run: dict, split: str, data_dir: str | None) -> Strips:
     """The strips of a split of what a run was trained on.
 
     Args:
-      run: what the checkpoint says of it.
+      run: what the checkpoint says of it, as `checkpoints.read_state` returns it.
       split: such as 'train'.
       data_dir: where TFDS keeps datasets, None for its own place.
 
@@ -64,10 +65,9 @@ def builders(run: dict, data_dir: str | None) -> Builders:
     Raises:
       MissingDataError: one is not there, or what is there was made from other files.
     """
-    names, fingerprints = (run[key].split(",") for key in ("dataset", "fingerprint"))
     return {
-        name.partition("/")[2]: tfds.builder_from_directory(_find(name, fingerprint, data_dir))
-        for name, fingerprint in zip(names, fingerprints, strict=True)
+        config_of(name): tfds.builder_from_directory(_find(name, fingerprint, data_dir))
+        for name, fingerprint in zip(run["dataset"], run["fingerprint"], strict=True)
     }
 
 
@@ -158,11 +158,11 @@ def parts(run: dict, labels: np.ndarray) -> dict[str, np.ndarray]:
     Returns:
       Config → bool `[lines]`.
     """
-    names = run["dataset"].split(",")
-    if len(names) == 1:
+    configs = [config_of(name) for name in run["dataset"]]
+    if len(configs) == 1:
         return {}
     config_of_line = np.array([writer.partition(SEPARATOR)[0] for writer in run["writers"]])[labels]
-    return {config: config_of_line == config for config in (name.partition("/")[2] for name in names)}
+    return {config: config_of_line == config for config in configs}
 
 
 def _folder(data_dir: str | None) -> pathlib.Path:

@@ -166,7 +166,7 @@ def some_lines(run: dict, data_dir: str | None) -> tuple[list[bytes], str]:
         return [invented.read(line) for line in invented.lines], f"{LINES} invented lines"
     examples = datasets.line_examples(builders, "validation")
     images = [example.image for example in itertools.islice(examples, LINES)]
-    return images, f"{len(images)} validation lines of {run['dataset']}"
+    return images, f"{len(images)} validation lines of {', '.join(run['dataset'])}"
 
 
 def _saved_model(module: tf.Module, folder: pathlib.Path) -> dict[str, Signature]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from iam_writer.common.errors import CheckpointError
+from iam_writer.common.specs import listed_in
 from iam_writer.recognition.calibration import Calibration
 from iam_writer.recognition.rule import LEGACY_STRIDE, PROBABILITIES, Rule
 
@@ -48,14 +49,14 @@ def save(model: "keras.Model", path: pathlib.Path, state: dict[str, Any]) -> Non
 
 
 def read_state(path: pathlib.Path) -> dict[str, Any]:
-    """The `state` that was saved with a checkpoint.
+    """The `state` that was saved with a checkpoint; of its `run`, `dataset` and `fingerprint` are lists, one entry a dataset.
 
     Raises:
       CheckpointError: there is no such file, or it is not a checkpoint of ours.
     """
     with _readable(path), zipfile.ZipFile(path) as archive:
         state: dict[str, Any] = json.loads(archive.read(STATE_MEMBER))
-        return state
+    return state | {"run": listed_in(state["run"])} if "run" in state else state
 
 
 def add_calibration(path: pathlib.Path, rule: Rule, calibration: Calibration) -> None:

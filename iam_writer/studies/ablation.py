@@ -16,6 +16,7 @@ import urllib.parse
 import keras
 
 from iam_writer.common.files import write_beside
+from iam_writer.common.specs import listed
 from iam_writer.recognition import checkpoints, scanning
 from iam_writer.recognition.rule import Rule
 from iam_writer.studies import tables
@@ -150,7 +151,7 @@ def _trained(settings: Settings, data: Data) -> dict:
     path = pathlib.Path(settings.workdir) / "result.json"
     if path.exists():
         result = json.loads(path.read_text())
-        same_data = result["dataset_fingerprint"] == data.fingerprint
+        same_data = listed(result["dataset_fingerprint"]) == data.fingerprints
         if result["config"] == dataclasses.asdict(settings) and same_data:
             return result
     keras.backend.clear_session()  # The network before is not needed any more, and its names begin anew.

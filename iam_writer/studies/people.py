@@ -17,6 +17,7 @@ from iam_writer.common import datasets
 from iam_writer.common.errors import MissingDataError
 from iam_writer.common.files import write_beside
 from iam_writer.common.provenance import provenance
+from iam_writer.common.specs import config_of
 from iam_writer.handwriting import pages, splits
 from iam_writer.iam_writer_dataset_builder import prepare
 from iam_writer.recognition import calibration as calibrations
@@ -107,7 +108,7 @@ def run(
     report = {
         "checkpoint": checkpoint,
         "model": network.run["model"],
-        "dataset": ",".join(builder.info.full_name for builder in own.values()),
+        "dataset": [builder.info.full_name for builder in own.values()],
         "split": split,
         "rule": dataclasses.asdict(network.rule),
         "strangers": None,
@@ -117,7 +118,7 @@ def run(
     unknown = []
     if strangers:
         builder = prepare(
-            strangers.partition("/")[2],
+            config_of(strangers),
             data_dir=data_dir,
             manual_dir=manual_dir,
             max_bad_images=max_bad_images,

@@ -70,7 +70,7 @@ def run(
 
     report = {
         "checkpoint": checkpoint,
-        "dataset": ",".join(builder.info.full_name for builder in own.values()),
+        "dataset": [builder.info.full_name for builder in own.values()],
         "split": split,
         "rule": dataclasses.asdict(rule),
         "rule_of_checkpoint": dataclasses.asdict(kept),

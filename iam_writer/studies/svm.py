@@ -19,6 +19,7 @@ from sklearn.svm import SVC
 
 from iam_writer.common.files import write_beside
 from iam_writer.common.provenance import provenance
+from iam_writer.common.specs import config_of
 from iam_writer.iam_writer_dataset_builder import prepare
 from iam_writer.recognition import descriptor, discriminants, scoring
 from iam_writer.recognition.rule import LOG_PROBABILITIES, Rule
@@ -83,7 +84,7 @@ def run(
     began = time.monotonic()
     pathlib.Path(workdir).mkdir(parents=True, exist_ok=True)
     builder = prepare(
-        dataset.partition("/")[2],
+        config_of(dataset),
         data_dir=data_dir,
         manual_dir=manual_dir,
         max_bad_images=max_bad_images,
@@ -105,8 +106,8 @@ def run(
         "minutes": (now - began) / 60,
         "train.minutes": (now - extracted) / 60,
         "train.lines": len(splits["train"].labels),
-        "dataset": builder.info.full_name,
-        "dataset_fingerprint": builder.info.metadata["fingerprint"],
+        "dataset": [builder.info.full_name],
+        "dataset_fingerprint": [builder.info.metadata["fingerprint"]],
         "config": config,
     }
     summary |= about

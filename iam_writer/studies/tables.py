@@ -9,6 +9,7 @@ import shlex
 import statistics
 from collections.abc import Iterable, Sequence
 
+from iam_writer.common.specs import config_of, listed
 from iam_writer.iam_writer_dataset_builder import Builder
 
 UNKNOWN = "–"
@@ -27,15 +28,20 @@ def markdown(table: Iterable[Sequence[str]]) -> str:
 
 
 def dataset(result: dict) -> str:
-    """As TFDS names it, without the version of its files. Of invented writers this says more than the flag."""
+    """What a run was trained on, as `datasets` names it; several with commas between."""
+    return ",".join(datasets(result))
+
+
+def datasets(result: dict) -> list[str]:
+    """As TFDS names each, without the version of its files. Of invented writers this says more than the flag."""
     if "dataset" not in result:
-        return config(result, "dataset")
-    return ",".join(name.rpartition("/")[0] for name in result["dataset"].split(","))
+        return listed(config(result, "dataset"))
+    return [name.rpartition("/")[0] for name in listed(result["dataset"])]
 
 
 def protocol(result: dict) -> str:
     """How lines are held out, of each dataset if that differs, and how many the test has."""
-    names = [name.partition("/")[2] for name in dataset(result).split(",")]
+    names = [config_of(name) for name in datasets(result)]
     how = [_held_out(name) for name in names]
     alike = len(set(how)) == 1
     sentence = how[0] if alike else "; ".join(f"{name}: {of}" for name, of in zip(names, how, strict=True))

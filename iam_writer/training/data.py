@@ -10,10 +10,17 @@ from pipelines.strips import Strips
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What is there to train on, from one dataset or several: its name and origin, the writers, strips by split."""
+    """What is there to train on, from one dataset or several.
 
-    name: str
-    fingerprint: str
+    Attributes:
+      names: of each dataset, as TFDS names it with the version of its files.
+      fingerprints: of the files that each was made from.
+      writers: the name of each class.
+      strips: by split, of all datasets together.
+    """
+
+    names: list[str]
+    fingerprints: list[str]
     writers: list[str]
     strips: dict[str, Strips]
 
@@ -25,13 +32,13 @@ def load(settings: Settings) -> Data:
         seed=settings.synthetic_seed, **{name: getattr(settings, name) for name in same}
     )
     builders = {
-        config: prepare(
-            invented if config == "synthetic" else config,
+        spec.config: prepare(
+            invented if spec.config == "synthetic" else spec.config,
             data_dir=settings.data_dir,
-            manual_dir=manual_dir,
+            manual_dir=spec.manual_dir,
             max_bad_images=settings.max_bad_images,
         )
-        for config, manual_dir in settings.datasets.items()
+        for spec in settings.specs
     }
     strips = {
         split: joint_strips(builders, split, settings.patch_height, settings.patch_width)
@@ -39,8 +46,8 @@ def load(settings: Settings) -> Data:
     }
     infos = [builder.info for builder in builders.values()]
     return Data(
-        ",".join(info.full_name for info in infos),
-        ",".join(info.metadata["fingerprint"] for info in infos),
+        [info.full_name for info in infos],
+        [info.metadata["fingerprint"] for info in infos],
         writers(builders),
         strips,
     )

@@ -87,7 +87,7 @@ def _run(
     data = load(settings)
     positions = number_of_positions(data.strips["train"], settings.patch_width)
     steps_per_epoch = max(1, round(settings.patch_fraction * positions / settings.batch_size))
-    origin = {"precision": precision, "writers": data.writers, "fingerprint": data.fingerprint}
+    origin = {"precision": precision, "writers": data.writers, "fingerprint": data.fingerprints}
     identity = json.loads(json.dumps(settings.decides_weights | origin))
 
     last = workdir / LAST
@@ -95,10 +95,10 @@ def _run(
     progress = Progress()
     if last.exists():
         state = checkpoints.read_state(last)
-        check_same_run(state["run"], identity, str(last), settings.datasets)
+        check_same_run(state["run"], identity, str(last), settings.specs)
         if state["progress"]["best_step"]:
             kept = checkpoints.read_state(workdir / BEST)
-            check_same_run(kept["run"], identity, str(workdir / BEST), settings.datasets)
+            check_same_run(kept["run"], identity, str(workdir / BEST), settings.specs)
         progress = Progress(**state["progress"])
         began -= progress.total_seconds
     if chief:
@@ -111,7 +111,7 @@ def _run(
         log.info("Going on from step %d of %s.", progress.step, last)
     log.info(
         "%s: %d training images of %d writers, %d patch positions.",
-        data.name,
+        ", ".join(data.names),
         len(data.strips["train"]),
         len(data.writers),
         positions,
@@ -201,8 +201,8 @@ def _summary(
         "train.patches_per_second": progress.patches / progress.seconds if progress.seconds else None,
         "train.input_wait_fraction": progress.waited / progress.seconds if progress.seconds else None,
         "train.accuracy": progress.history[-1]["train.accuracy"],
-        "dataset": data.name,
-        "dataset_fingerprint": data.fingerprint,
+        "dataset": data.names,
+        "dataset_fingerprint": data.fingerprints,
         "precision": precision,
         "rule": dataclasses.asdict(rule),
         "config": dataclasses.asdict(settings),

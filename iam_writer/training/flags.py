@@ -7,6 +7,7 @@ import re
 from absl import flags
 
 from iam_writer.common.names import AUGMENTATIONS, DATASETS, SOURCES
+from iam_writer.common.specs import listed
 from iam_writer.training.settings import Flag, Settings
 
 
@@ -49,7 +50,7 @@ def _are_augmentations(names):
 
 @flags.validator("dataset", f"should be one of {'|'.join(DATASETS)}, or several with commas between.")
 def _are_datasets(names):
-    return set(names.split(",")) <= set(DATASETS)
+    return set(listed(names)) <= set(DATASETS)
 
 
 @flags.validator(
@@ -58,7 +59,7 @@ def _are_datasets(names):
     "the same writers under two names.",
 )
 def _are_of_different_sources(names):
-    sources = [SOURCES.get(name) for name in names.split(",")]
+    sources = [SOURCES.get(name) for name in listed(names)]
     return len(set(sources)) == len(sources)
 
 
@@ -67,7 +68,7 @@ def _are_of_different_sources(names):
     "--test_script needs --dataset=iam_writer/synthetic, whose hands write more than one.",
 )
 def _can_write_it(values):
-    return values["test_script"] is None or "iam_writer/synthetic" in values["dataset"].split(",")
+    return values["test_script"] is None or "iam_writer/synthetic" in listed(values["dataset"])
 
 
 @flags.multi_flags_validator(["patch_fraction", "learning_rate"], "must be more than 0.")

@@ -1,11 +1,12 @@
 """What a training run is told. Each field is also a flag of `iam_writer.train`, made from what stands here. No TensorFlow."""
 
 import dataclasses
+import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from iam_writer.common.errors import FlagError, OtherRunError
+from iam_writer.common.errors import OtherRunError
 from iam_writer.common.names import (
     AUGMENTATIONS,
     COMBINATIONS,
@@ -16,6 +17,7 @@ from iam_writer.common.names import (
     SCHEDULES,
     STRATEGIES,
 )
+from iam_writer.common.specs import DatasetSpec, parse
 from iam_writer.handwriting.synthetic import SCRIPTS
 
 
@@ -160,65 +162,39 @@ class Settings:
                 lines.append(f"--{name}={','.join(map(str, value)) if isinstance(value, list) else value}")
         return "\n".join(lines) + "\n"
 
-    @property
-    def datasets(self) -> dict[str, str | None]:
-        """See `datasets_of`."""
-        return datasets_of(self.dataset, self.manual_dir)
+    @functools.cached_property
+    def specs(self) -> tuple[DatasetSpec, ...]:
+        """What `dataset` and `manual_dir` say; see `specs.parse`, also for what is raised."""
+        return parse(self.dataset, self.manual_dir)
 
     @property
     def decides_weights(self) -> dict:
         """The settings that the weights depend on, step by step; a run is resumed with these unchanged."""
         names = (
-            "dataset model augment patch_height patch_width patch_fraction balance batch_size precision strategy seed "
+            "model augment patch_height patch_width patch_fraction balance batch_size precision strategy seed "
             "learning_rate learning_rate_schedule warmup_fraction "
             "validation_stride combine"
         ).split()
         decisive = {name: getattr(self, name) for name in names}
+        decisive["dataset"] = [spec.name for spec in self.specs]
         if self.learning_rate_schedule != "constant" or self.warmup_fraction:
             decisive["epochs"] = self.epochs
         return decisive
-
-
-def datasets_of(dataset: str, manual_dir: str | None) -> dict[str, str | None]:
-    """The config of each dataset → where its files lie.
-
-    Args:
-      dataset: one, such as 'iam_writer/top50', or several with commas between.
-      manual_dir: of one; of several, a folder for each of those that are read from files, with commas between, or one
-        for all.
-
-    Raises:
-      FlagError: there are more or fewer folders.
-    """
-    configs = [name.partition("/")[2] for name in dataset.split(",")]
-    if len(configs) == 1 or manual_dir is None:
-        return dict.fromkeys(configs, manual_dir)
-    of_files = [config for config in configs if config != "synthetic"]
-    folders = manual_dir.split(",")
-    if len(folders) == 1:
-        folders *= len(of_files)
-    if len(folders) != len(of_files):
-        raise FlagError(
-            f"--manual_dir names {len(folders)} folders, and {len(of_files)} datasets are read from files: "
-            f"{', '.join(of_files)}. Name one for each, in this order, or one for all."
-        )
-    return dict.fromkeys(configs) | {
-        config: folder or None for config, folder in zip(of_files, folders, strict=True)
-    }
 
 
 REMOVED = {"weight_decay": 0.0, "label_smoothing": 0.0, "ema_momentum": 0.0}
 """Settings that older versions had, with the values that did nothing: checkpoints of those versions name them."""
 
 
-def check_same_run(before: dict, now: dict, checkpoint: str, folders: Mapping[str, str | None]) -> None:
+def check_same_run(before: dict, now: dict, checkpoint: str, specs: Sequence[DatasetSpec]) -> None:
     """Compares what a checkpoint was trained with to what this run would train with.
 
     Args:
-      before: what the checkpoint says: `Settings.decides_weights`, `precision`, `writers` and `fingerprint`.
+      before: what the checkpoint says: `Settings.decides_weights`, `precision`, `writers`, and `fingerprint`, one of each
+        dataset.
       now: the same of this run.
       checkpoint: its path, for the message.
-      folders: the config of each dataset → where its files lie, as `Settings.datasets` gives it.
+      specs: the datasets of this run.
 
     Raises:
       OtherRunError: they differ; the message names each difference.
@@ -230,9 +206,9 @@ def check_same_run(before: dict, now: dict, checkpoint: str, folders: Mapping[st
     advice = "Choose another --workdir, or repeat that run with the flags.txt that lies beside it."
     differences, others = [], [name for name in names if name not in ("writers", "fingerprint")]
     if "fingerprint" in names and "dataset" not in names:
-        changed = dict(_other_files(before, now, folders))
-        differences = [_changed(config, folder) for config, folder in changed.items()]
-        if not others and "synthetic" not in changed:
+        changed = list(_other_files(before, now, specs))
+        differences = [_changed(spec) for spec in changed]
+        if not others and all(spec.config != "synthetic" for spec in changed):
             advice = "Choose another --workdir, or restore the files as they were."
     elif "writers" in names and "dataset" not in names:
         differences = ["its writers are others"]
@@ -252,24 +228,22 @@ def check_same_run(before: dict, now: dict, checkpoint: str, folders: Mapping[st
     )
 
 
-def _other_files(
-    before: dict, now: dict, folders: Mapping[str, str | None]
-) -> Iterator[tuple[str, str | None]]:
-    """Those of `folders` whose dataset has another fingerprint than before."""
-    fingerprints = [run.get("fingerprint", "").split(",") for run in (before, now)]
-    for (config, folder), was, is_now in itertools.zip_longest(folders.items(), *fingerprints):
+def _other_files(before: dict, now: dict, specs: Sequence[DatasetSpec]) -> Iterator[DatasetSpec]:
+    """Those of the datasets that have another fingerprint than before."""
+    fingerprints = (run.get("fingerprint", []) for run in (before, now))
+    for spec, was, is_now in itertools.zip_longest(specs, *fingerprints):
         if was != is_now:
-            yield config, folder
+            yield spec
 
 
-def _changed(config: str, folder: str | None) -> str:
-    if config == "synthetic":
+def _changed(spec: DatasetSpec) -> str:
+    if spec.config == "synthetic":
         return (
             "the invented writers of iam_writer/synthetic are not those that the run began with: their number, their "
             "pages, --synthetic_seed, the script, the fonts or the text has changed"
         )
-    where = f"in {folder}" if folder else "that were found in --data_dir"
-    return f"the scans or files of the dataset iam_writer/{config} {where} have changed since the run began"
+    where = f"in {spec.manual_dir}" if spec.manual_dir else "that were found in --data_dir"
+    return f"the scans or files of the dataset {spec.name} {where} have changed since the run began"
 
 
 def _brief(value: object) -> str:

@@ -84,8 +84,8 @@ def test_a_dataset_that_is_built_anew_is_laid_anew(two, tmp_path):
 def test_what_a_checkpoint_was_trained_on_is_found(two, tmp_path):
     prints = {name: builder.info.metadata["fingerprint"] for name, builder in two.items()}
     run = {
-        "dataset": "iam_writer/synthetic,iam_writer/folder",
-        "fingerprint": ",".join(prints.values()),
+        "dataset": ["iam_writer/synthetic", "iam_writer/folder"],
+        "fingerprint": list(prints.values()),
         "writers": datasets.writers(two),
         "patch_height": 32,
         "patch_width": 40,
@@ -99,8 +99,8 @@ def test_what_a_checkpoint_was_trained_on_is_found(two, tmp_path):
         "folder": [False] * 6 + [True] * 2,
     }
     with pytest.raises(errors.MissingDataError, match="iam_writer/folder that it was trained on is not in"):
-        datasets.strips(run | {"fingerprint": f"{prints['synthetic']},0"}, "test", str(tmp_path))
-    alone = {"dataset": "iam_writer/folder", "writers": ["a: b", "c"]}
+        datasets.strips(run | {"fingerprint": [prints["synthetic"], "0"]}, "test", str(tmp_path))
+    alone = {"dataset": ["iam_writer/folder"], "writers": ["a: b", "c"]}
     assert datasets.parts(alone, np.array([0, 1])) == {}
 
 

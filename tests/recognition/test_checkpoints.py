@@ -1,5 +1,6 @@
 """checkpoints.py: what else is in the file besides weights."""
 
+import json
 import zipfile
 
 import numpy as np
@@ -25,6 +26,25 @@ def test_the_calibration_is_replaced_and_all_else_stays(trained, tmp_path):
         for name in set(before.namelist()) - {checkpoints.RULE_MEMBER, checkpoints.CALIBRATION_MEMBER}:
             assert after.read(name) == before.read(name)
     assert [p.name for p in tmp_path.iterdir()] == ["copy.keras"]
+
+
+def with_state(source, path, state):
+    """A copy of a checkpoint that says something else of its run."""
+    with zipfile.ZipFile(source) as before, zipfile.ZipFile(path, "w") as after:
+        for name in before.namelist():
+            is_state = name == checkpoints.STATE_MEMBER
+            after.writestr(name, json.dumps(state) if is_state else before.read(name))
+
+
+def test_datasets_of_an_earlier_version_had_commas_between(trained, tmp_path):
+    source, path = trained[0] / "best.keras", tmp_path / "best.keras"
+    state = checkpoints.read_state(source)
+    assert state["run"]["dataset"] == ["iam_writer/synthetic"] and len(state["run"]["fingerprint"]) == 1
+    joined = {name: ",".join(state["run"][name]) for name in ("dataset", "fingerprint")}
+    with_state(source, path, state | {"run": state["run"] | joined})
+    assert checkpoints.read_state(path) == state
+    with_state(source, path, state | {"run": {"dataset": "a,b", "fingerprint": "1,2"}})
+    assert checkpoints.read_state(path)["run"] == {"dataset": ["a", "b"], "fingerprint": ["1", "2"]}
 
 
 def test_keras_opens_a_calibrated_checkpoint(trained):

@@ -137,4 +137,4 @@ def test_a_dataset_that_is_not_there(network, tmp_path):
     with pytest.raises(MissingDataError, match="--data_dir"):
         datasets.strips(network.run, "train", tmp_path)
     with pytest.raises(MissingDataError, match="not in"):
-        datasets.strips(network.run | {"fingerprint": "another"}, "train", tmp_path)
+        datasets.strips(network.run | {"fingerprint": ["another"]}, "train", tmp_path)

@@ -96,8 +96,10 @@ def test_protocols_are_never_mixed():
     assert "Whole forms are held out" in parts["iam_writer/synthetic50_ab12"]
 
 
-def test_several_datasets_and_a_test_in_another_script():
-    joint = made(dataset="x") | {"dataset": "iam_writer/top50_by_image/1.0.0,iam_writer/folder/1.0.0"}
+@pytest.mark.parametrize("as_before", [False, True], ids=["a list", "with commas between"])
+def test_several_datasets_and_a_test_in_another_script(as_before):
+    names = ["iam_writer/top50_by_image/1.0.0", "iam_writer/folder/1.0.0"]
+    joint = made(dataset="x") | {"dataset": ",".join(names) if as_before else names}
     cross = made("synthetic50_ab12")
     cross["config"]["test_script"] = "greek"
     parts = {part.split("\n")[0]: part for part in results.report([joint, cross]).split("\n## ")[1:]}
