@@ -40,10 +40,10 @@ flags.DEFINE_float("train_minutes", 2, "Minutes of training of each run, validat
 flags.DEFINE_string("output", "ablation.md", "The page to write.")
 
 SCANNING = ("window_stride", "combine")
-"""What may differ in a --scan."""
+"""The flags that a --scan may change."""
 
 COMMON = ("dataset", "manual_dir", "data_dir", "workdir", "seed", "num_seeds", "patch_fraction")
-"""What may not differ in a --vary: all rows have it in common, or it is chosen here."""
+"""The flags that a --vary may not change: all rows share them, or this program sets them."""
 
 
 @flags.validator("train_minutes", "must be more than 0, and finite.")
@@ -52,15 +52,18 @@ def _is_positive(minutes):
 
 
 def rows_from_flags() -> tuple[dict[str, Settings], dict[str, Settings]]:
-    """The rows to train, the first the base with no change, and those to scan: what is changed → its settings.
+    """The rows to train and the rows to scan, each as a dict of change → settings. The first row to train is the base.
 
     Raises:
-      app.UsageError: a flag in them is wrong, must not be changed there, or is as before.
+      app.UsageError: a flag in --vary or --scan is wrong, must not be changed there, or has the value of the base.
       FlagError: see `train.settings_from_flags`.
     """
     base = train.settings_from_flags()
     rows, scans = {"": base}, {}
-    varied, scanned = flags.FLAGS.vary, flags.FLAGS.scan  # Before they are parsed once more.
+    varied, scanned = (
+        flags.FLAGS.vary,
+        flags.FLAGS.scan,
+    )  # Read now, because the flags are parsed again below.
     for change in varied:
         rows[change], names = _changed(base, change)
         if names & {*COMMON}:
@@ -73,11 +76,14 @@ def rows_from_flags() -> tuple[dict[str, Settings], dict[str, Settings]]:
 
 
 def _changed(base: Settings, change: str) -> tuple[Settings, set[str]]:
-    """The command line's settings with more flags, given without their dashes; and the names of those that differ."""
+    """The settings of the command line with the flags of `change` added, and the names of the settings that differ.
+
+    The flags in `change` are written without their dashes.
+    """
     flags.FLAGS.unparse_flags()
     try:
         flags.FLAGS([*sys.argv, *(f"--{word}" for word in shlex.split(change))])
-    except (flags.Error, ValueError) as error:  # ValueError: of a quotation without an end.
+    except (flags.Error, ValueError) as error:  # ValueError: a quotation mark is not closed.
         raise app.UsageError(f"In {change!r}: {error}") from error
     settings = train.settings_from_flags()
     names = {name for name, value in dataclasses.asdict(settings).items() if value != getattr(base, name)}
@@ -93,7 +99,9 @@ def main(argv: list[str]) -> None:
     programs.set_up_logging()
     with programs.plain_endings():
         rows, scans = rows_from_flags()
-    from iam_writer.studies import ablation  # TensorFlow takes seconds to load; a wrong flag is told before.
+    from iam_writer.studies import (
+        ablation,
+    )  # TensorFlow takes seconds to load, so a wrong flag is reported before.
 
     with programs.plain_endings():
         page = ablation.page(ablation.run(rows, scans, minutes), minutes)

@@ -1,8 +1,9 @@
 """Runs that differ in a flag or two and train for the same minutes, and a table of them. The flags are in ablate.py.
 
-"The same minutes" are a number of patches: as many as a recipe trains in them on this machine, measured before. A run
-that was ended by the clock would not be the same twice, nor after a kill; so each is a run of `iam_writer.train` like
-any other, which its flags.txt repeats. The table says how many minutes it came to.
+"The same minutes" means a number of patches: as many as a recipe trains in these minutes on this machine. The speed is
+measured before. A run that the clock ends could not be repeated, and could not be continued after a kill. So each run
+has a fixed number of patches, and its flags.txt repeats it with `iam_writer.train`. The table gives the minutes that each
+run took.
 """
 
 import contextlib
@@ -28,7 +29,10 @@ from pipelines.patch_order import number_of_positions
 log = logging.getLogger(__name__)
 
 ROUNDS, ROUND_SECONDS = 5, 3
-"""A row's speed is its median over rounds, in which rows take turns: a busy moment of the machine then hits all."""
+"""Each round measures all rows in turn, so that a busy moment of the machine slows all of them.
+
+The speed of a row is its median over rounds.
+"""
 
 SPEEDS = "speeds.json"
 
@@ -50,24 +54,24 @@ the lines in another way.
 
 
 def run(rows: dict[str, Settings], scans: dict[str, Settings], minutes: float) -> dict[str, list[dict]]:
-    """Trains, or goes on training, each row for each seed, and scans again.
+    """Trains, or continues to train, each row for each seed. Then scans the lines again with the settings of each scan.
 
     Args:
-      rows: what is changed → the settings; the first is the base, with no change.
-      scans: what is changed in scanning → the settings otherwise of the base.
-      minutes: of training, for each run.
+      rows: change → settings. The first row is the base, with no change.
+      scans: change → settings, which differ from the base in scanning only.
+      minutes: minutes of training for each run.
 
     Returns:
-      What is changed → of each seed, what result.json says, of a scan the accuracies only.
+      For each change a list with an entry for each seed: the content of result.json, or for a scan the accuracies only.
 
     Raises:
-      See `experiment.run`.
+      The exceptions of `experiment.run`.
     """
     base = next(iter(rows.values()))
     data = {change: load(settings) for change, settings in rows.items()}
     speeds = _speeds(rows, data)
     results = {change: [] for change in (*rows, *scans)}
-    # Seed by seed, so that a machine that grows slower does so for all rows.
+    # All rows of one seed run before the next seed, so that a machine that becomes slower slows all rows.
     for seed in range(base.seed, base.seed + base.num_seeds):
         for change, settings in rows.items():
             positions = number_of_positions(data[change].strips["train"], settings.patch_width)
@@ -87,11 +91,11 @@ def run(rows: dict[str, Settings], scans: dict[str, Settings], minutes: float) -
 
 
 def page(results: dict[str, list[dict]], minutes: float) -> str:
-    """Markdown.
+    """The table in Markdown.
 
     Args:
       results: what `run` returns.
-      minutes: what it was given.
+      minutes: the minutes that `run` was given.
     """
     base = next(iter(results.values()))
     seeds = ", ".join(tables.config(run, "seed") for run in base)
@@ -125,7 +129,7 @@ def page(results: dict[str, list[dict]], minutes: float) -> str:
 
 
 def _speeds(rows: dict[str, Settings], data: dict[str, Data]) -> dict[str, float]:
-    """Patches/s of each row: as measured once, since the budget of a run that goes on must stay as it is."""
+    """Patches/s of each row. They are measured once and kept, because a run that continues must keep its budget."""
     path = pathlib.Path(next(iter(rows.values())).workdir) / SPEEDS
     known = json.loads(path.read_text()) if path.exists() else {}
     missing = {change: settings for change, settings in rows.items() if change not in known}
@@ -147,20 +151,20 @@ def _speeds(rows: dict[str, Settings], data: dict[str, Data]) -> dict[str, float
 
 
 def _trained(settings: Settings, data: Data) -> dict:
-    """What a run's result.json says, after it has been run if there is none of these settings and data."""
+    """The content of a run's result.json. Runs first if there is no result of these settings and data."""
     path = pathlib.Path(settings.workdir) / "result.json"
     if path.exists():
         result = json.loads(path.read_text())
         same_data = listed(result["dataset_fingerprint"]) == data.fingerprints
         if result["config"] == dataclasses.asdict(settings) and same_data:
             return result
-    keras.backend.clear_session()  # The network before is not needed any more, and its names begin anew.
+    keras.backend.clear_session()  # Frees the previous network, and Keras counts layer names from the start.
     experiment.run(settings)
     return json.loads(path.read_text())
 
 
 def _scanned(settings: Settings, data: Data, workdir: pathlib.Path, change: str) -> dict:
-    """Accuracies of the best network of a run when it scans as `settings` say; kept beside it."""
+    """Accuracies of the best network of a run when it scans with `settings`. They are kept beside the run."""
     checkpoint, path = workdir / trainer.BEST, workdir / f"scan {_file_name(change)}.json"
     origin = {
         "checkpoint": checkpoints.fingerprint(checkpoint),

@@ -43,7 +43,9 @@ def _baseline(values: dict) -> int:
     if importlib.util.find_spec("sklearn") is None:
         raise MissingDataError("The baseline needs scikit-learn: pip install 'iam_writer[baseline]'.")
     from iam_writer.recognition import scoring
-    from iam_writer.studies import svm  # TensorFlow takes seconds to load; a wrong flag is told before.
+    from iam_writer.studies import (
+        svm,
+    )  # TensorFlow takes seconds to load, so a wrong flag is reported before.
 
     print(scoring.table(svm.run(**values)))
     print(f"\nIn {values['workdir']}: result.json")

@@ -32,7 +32,7 @@ flags.DEFINE_string("output", "patches.png", "The picture.")
 
 
 GAP, GRAY = 4, 160
-"""Pixels between patches, and their gray: patches are white themselves."""
+"""Pixels between patches, and the gray of these pixels. They are not white, because patches are white."""
 
 NAME = 96
 """Pixels to the left of a row, for the writer's name."""
@@ -66,7 +66,9 @@ def _collage(
     programs.check_folder(output)
     import tensorflow_datasets as tfds
 
-    from iam_writer.common import datasets  # TensorFlow takes seconds to load; what is wrong is told before.
+    from iam_writer.common import (
+        datasets,
+    )  # TensorFlow takes seconds to load, so a wrong flag is reported before.
 
     folders = datasets.prepared(f"iam_writer/{dataset.removeprefix('iam_writer/')}", data_dir)
     if not folders:

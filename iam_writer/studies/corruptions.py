@@ -1,6 +1,7 @@
-"""What scanners, cameras and cutters do to a line: uint8 gray → uint8 gray, of the same size. No TensorFlow.
+"""Imitates what scanners, cameras and cutting do to the image of a line. Does not import TensorFlow.
 
-Each is random, and drawn from the image's name: the same name and pixels give the same image, always.
+Each corruption turns a uint8 gray image into another one of the same size. It is random, with a seed from the image's
+name, so the same name and pixels always give the same image.
 """
 
 import zlib
@@ -11,21 +12,21 @@ from PIL import Image, ImageFilter
 
 
 def gray_paper(gray: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Paper of 200 to 235 with fibres and uneven light, and a pen that is not black and does not cover evenly."""
+    """Gray paper (200 to 235) with fibres and uneven light, and a pen that is not black and covers unevenly."""
     paper = random.uniform(205, 230) + 3 * _cloud(random, gray.shape, 60) + 2 * _cloud(random, gray.shape, 3)
     paper = paper.clip(200, 235)
     pen = random.uniform(40, 90) + 6 * _cloud(random, gray.shape, 6)
-    # An edge of ink is never sharper than the scanner's optics.
+    # A scanner's optics blur every edge of ink.
     return _bytes(pen + (paper - pen) * _blurred(gray, 0.6) / 255)
 
 
 def noise(gray: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A sensor's noise, of a standard deviation of 12 grays."""
+    """The noise of a sensor, with a standard deviation of 12 grays."""
     return _bytes(gray + random.normal(0, 12, gray.shape))
 
 
 def word_boxes(gray: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Gray paper in boxes around the words, white outside them: so IAM's own sentence files are cut."""
+    """Gray paper in boxes around the words, and white outside of the boxes. IAM's own sentence files look like this."""
     scanned = gray_paper(gray, random)
     result = np.full_like(gray, 255)
     for top, bottom, left, right in _words(gray < 128):
@@ -34,12 +35,12 @@ def word_boxes(gray: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def blur(gray: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Out of focus, by 1.2 to 2 pixels at 300 dpi."""
+    """An image out of focus, with a blur of 1.2 to 2 pixels at 300 dpi."""
     return _bytes(_blurred(gray, random.uniform(1.2, 2)))
 
 
 def low_resolution(gray: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Scanned with 200 dpi, and enlarged to 300."""
+    """An image scanned at 200 dpi and enlarged to 300 dpi."""
     height, width = gray.shape
     small = Image.fromarray(gray).resize(
         (max(1, round(width * 2 / 3)), max(1, round(height * 2 / 3))), Image.Resampling.BOX
@@ -57,12 +58,12 @@ CORRUPTIONS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] 
 
 
 def corrupted(gray: np.ndarray, name: str, id: str) -> np.ndarray:
-    """An image under one of CORRUPTIONS.
+    """An image with one of CORRUPTIONS.
 
     Args:
       gray: uint8 `[height, width]`, of any size.
-      name: of the corruption.
-      id: of the image; what is random depends on the two names only.
+      name: the name of the corruption.
+      id: the name of the image. The random numbers depend on the two names only.
 
     Returns:
       uint8 `[height, width]`.
@@ -71,14 +72,17 @@ def corrupted(gray: np.ndarray, name: str, id: str) -> np.ndarray:
 
 
 def _cloud(random: np.random.Generator, shape: tuple[int, int], size: int) -> np.ndarray:
-    """Smooth noise of mean 0 and deviation 1, whose bumps are about `size` pixels wide."""
+    """Smooth noise, float `shape`, of mean 0 and standard deviation 1. Its bumps are about `size` pixels wide."""
     coarse = random.normal(size=[-(-side // size) + 1 for side in shape]).astype(np.float32)
     fine = np.asarray(Image.fromarray(coarse).resize(shape[::-1], Image.Resampling.BICUBIC))
     return (fine - fine.mean()) / max(float(fine.std()), 1e-6)
 
 
 def _words(ink: np.ndarray) -> list[tuple[int, int, int, int]]:
-    """(top, bottom, left, right) of each run of ink that no wide gap divides, ends excluded, with a margin."""
+    """Boxes (top, bottom, left, right) around words, with a margin. Bottom and right are excluded.
+
+    A word is a run of ink without a wide gap.
+    """
     height, width = ink.shape
     gap, margin = max(1, height // 5), max(1, height // 40)
     columns = np.flatnonzero(ink.any(axis=0))

@@ -1,4 +1,7 @@
-"""Pages whose text lines are known: glued from images of lines, and made to look like bad scans. No TensorFlow."""
+"""Pages whose text lines are known. They are glued from images of lines, and made to look like bad scans.
+
+Does not import TensorFlow.
+"""
 
 from collections.abc import Sequence
 
@@ -11,17 +14,18 @@ MARGIN = 150
 """Pixels of paper around the lines of a page."""
 
 GAP = 20
-"""Pixels of paper from a line to the next."""
+"""Pixels of paper between two lines."""
 
 
 def glue(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Puts lines one below the other, at their own size, on paper of their own gray.
+    """Puts lines one below the other on paper of the same gray as theirs, without resizing them.
 
     Args:
-      lines: uint8 `[height, width]` each, from top to bottom.
+      lines: a uint8 `[height, width]` for each line, from top to bottom.
 
     Returns:
-      uint8 page `[height, width]`, and uint16 of the same shape: the number of the text line of each pixel of ink, from 1.
+      The page, uint8 `[height, width]`; and for each pixel of ink the number of its text line, from 1, uint16 of the same
+      shape.
     """
     height = sum(len(line) + GAP for line in lines) - GAP + 2 * MARGIN
     width = max(line.shape[1] for line in lines) + 2 * MARGIN
@@ -48,19 +52,21 @@ def worsen(
     upside_down: bool = False,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Makes a clean page look like a bad scan; the numbers of lines turn with it.
+    """Makes a clean page look like a bad scan. A rotation also rotates `number_of`.
 
     Args:
-      page: what `glue` returns, as `number_of`.
-      ruled: whether there are lines to write on.
-      shadow: whether one side is half as bright as the other.
-      noise: standard deviation of a sensor's, in grays; ink is never quite black then, nor paper white.
-      skew: degrees, clockwise.
-      upside_down: whether it lies so on the scanner.
-      seed: of the noise.
+      page: the page that `glue` returns.
+      number_of: the line numbers that `glue` returns.
+      ruled: whether the paper has printed rules to write on.
+      shadow: whether one side of the page is half as bright as the other.
+      noise: standard deviation of the sensor's noise, in grays. With noise, ink is not quite black and paper is not quite
+        white.
+      skew: rotation of the page in degrees, clockwise.
+      upside_down: whether the page lies upside down on the scanner.
+      seed: seed of the noise.
 
     Returns:
-      As `glue`.
+      The page and the line numbers, as `glue` does.
     """
     page = page.astype(np.float32)
     height, width = page.shape
@@ -85,9 +91,9 @@ def worsen(
 def found(page: Page, number_of: np.ndarray) -> int:
     """How many of the true lines are found.
 
-    A line counts as found if a line that `pages` gives covers the same rows: the intersection of the two vertical
-    extents is at least half of their union, on the page as `pages` turned it, and each given line is counted for one
-    true line only.
+    A true line counts as found if a line that `pages` gives covers the same rows: the intersection of the two vertical
+    extents is at least half of their union. Rows are compared on the page after `pages` has turned it. Each given line
+    counts for one true line only.
 
     Args:
       page: what `pages` found.

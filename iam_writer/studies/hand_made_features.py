@@ -1,9 +1,9 @@
-"""Features that people thought of before networks found their own: how the edges of ink run. No TensorFlow.
+"""Hand-made features, which describe the directions of the edges of ink. Does not import TensorFlow.
 
 After M. Bulacu and L. Schomaker, "Text-independent writer identification and verification using textural and
 allographic features", IEEE TPAMI 29(4), 2007: contour direction (their f1), contour hinge (f2) and the runs of paper
-between ink (f5), with their numbers of bins and length of legs. All are counts, so those of a form are the sums of
-those of its lines.
+between ink (f5). The numbers of bins and the length of legs are those of the paper. All features are counts, so the
+counts of a form are the sums of the counts of its lines.
 """
 
 import io
@@ -15,13 +15,13 @@ from PIL import Image
 from pipelines.two_tones import BLACK, two_tones
 
 LEG = 5
-"""Pixels along a contour from a point to the one that its direction is taken to."""
+"""Pixels along a contour from a point to a second point. The direction is measured from the first to the second."""
 
 DIRECTIONS = 24
-"""Sectors of the circle, the first centred on the direction of reading, so that no common direction lies on an edge."""
+"""Sectors of the circle. The first is centred on the direction of reading, so that no common direction lies on an edge."""
 
 LONGEST_RUN = 60
-"""Pixels. Longer runs of paper are margins and gaps between words, and are not counted."""
+"""Pixels of the longest run that is counted. Longer runs of paper are margins and gaps between words."""
 
 _PAIRS = DIRECTIONS * (DIRECTIONS + 1) // 2
 _PAIR = np.zeros((DIRECTIONS, DIRECTIONS), np.int64)  # [lower sector, higher sector] → its number
@@ -33,13 +33,13 @@ HISTOGRAMS = {
     "horizontal runs of paper": LONGEST_RUN,
     "vertical runs of paper": LONGEST_RUN,
 }
-"""Histogram → its number of bins, in the order in which they follow each other in a vector."""
+"""Histogram → its number of bins, in the order of the histograms in a vector."""
 
 SIZE = sum(HISTOGRAMS.values())
 
 
 def counts(image: bytes) -> np.ndarray:
-    """The histograms of a line, end to end.
+    """The histograms of a line, concatenated.
 
     Args:
       image: a file that Pillow can read.
@@ -62,7 +62,7 @@ def contour_counts(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
       ink: bool `[height, width]`.
 
     Returns:
-      int64 `[12]`, `[300]`.
+      int64 `[12]`, counts of directions; int64 `[300]`, counts of pairs of directions.
     """
     contours, _ = cv2.findContours(np.pad(ink, 1).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     contours = [contour[:, 0] for contour in contours if len(contour) > 2 * LEG]
@@ -78,7 +78,10 @@ def contour_counts(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sectors(step: np.ndarray) -> np.ndarray:
-    """The sector that each (x, y) lies in, counter-clockwise as seen; -1 where a thin stroke's contour has come back."""
+    """The sector of each step (x, y), counter-clockwise on the screen.
+
+    The sector is -1 where the step is (0, 0): the contour of a thin stroke has come back to the same point.
+    """
     x, y = step.T
     sector = np.rint(np.arctan2(-y, x) * (DIRECTIONS / (2 * np.pi))).astype(np.int64) % DIRECTIONS
     return np.where((x == 0) & (y == 0), -1, sector)
@@ -99,9 +102,10 @@ def run_counts(ink: np.ndarray) -> np.ndarray:
 
 
 def features(counts: np.ndarray) -> np.ndarray:
-    """Counts `[n, SIZE]` → float `[n, SIZE]`: each histogram's square roots of probabilities.
+    """Counts `[n, SIZE]` → float `[n, SIZE]`: the square roots of the probabilities in each histogram.
 
-    The distance of two such vectors is Hellinger's, which suits distributions better than Euclid's would.
+    The Euclidean distance of two such vectors is the Hellinger distance of the distributions. It suits distributions
+    better than the Euclidean distance of the probabilities.
     """
     parts = np.split(counts, np.cumsum(list(HISTOGRAMS.values()))[:-1], axis=1)
     return np.concatenate(

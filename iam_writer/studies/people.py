@@ -45,9 +45,9 @@ class Form:
     """Lines of one page.
 
     Attributes:
-      name: of the page.
-      writer: who wrote it.
-      lines: image files, from top to bottom.
+      name: the name of the page.
+      writer: who wrote the page.
+      lines: the image files of its lines, from top to bottom.
     """
 
     name: str
@@ -57,12 +57,12 @@ class Form:
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """What was said of a page.
+    """The answer about a page.
 
     Attributes:
-      form: that it was glued from.
-      lines_found: how many of its lines were found.
-      verdict: None if no handwriting was found.
+      form: the form that the page was glued from.
+      lines_found: how many of the form's lines were found.
+      verdict: the verdict, or None if no handwriting was found.
     """
 
     form: Form
@@ -96,12 +96,12 @@ def run(
     """Args: see the flags of the same names.
 
     Returns:
-      `pages`, each condition and, with `strangers`, STRANGERS → what `shares` returns; `enrolled` and `pairs`, what the
-      functions of these names return; and where all this comes from.
+      `pages`: for each condition, and with `strangers` for STRANGERS too, what `shares` returns. `enrolled` and `pairs`:
+      what the functions of these names return. Further entries say where these figures come from.
 
     Raises:
-      InputError: of the kinds in `errors`.
-      OSError: something cannot be written.
+      InputError: one of the kinds in `errors`.
+      OSError: a file cannot be written.
     """
     network = Recognizer(checkpoint, inputs.open_calibration(checkpoint))
     own = datasets.builders(network.run, data_dir)
@@ -155,7 +155,7 @@ def run(
 
 
 def form_names(builders: datasets.Builders, parts: Sequence[str]) -> dict[str, set[str]]:
-    """Writer → the forms of some splits."""
+    """Writer → the names of the writer's forms in some splits."""
     found = collections.defaultdict(set)
     writers = datasets.writers(builders)
     for part in parts:
@@ -173,7 +173,7 @@ def two_of_each(names: dict[str, set[str]], number: int) -> list[str]:
 
 
 def forms(builders: datasets.Builders, parts: Sequence[str], chosen: Collection[str]) -> list[Form]:
-    """Some forms, by writer, with all their lines that are in some splits."""
+    """The chosen forms, sorted by writer, with all of their lines that are in some splits."""
     of_form = collections.defaultdict(list)
     for part in parts:
         for example in datasets.line_examples(builders, part):
@@ -187,7 +187,7 @@ def forms(builders: datasets.Builders, parts: Sequence[str], chosen: Collection[
 
 
 def ask(network: Recognizer, form: Form, **condition) -> tuple[Asked, Scan | None]:
-    """What iam_writer.identify says of a page of the lines of a form, made worse by `glued_pages.worsen`."""
+    """The answer of iam_writer.identify about a form: a page glued from its lines, changed by `glued_pages.worsen`."""
     lines = [np.asarray(Image.open(io.BytesIO(line)).convert("L")) for line in form.lines]
     glued, number_of = glued_pages.worsen(*glued_pages.glue(lines), **condition)
     page = pages.find_lines(glued)
@@ -199,10 +199,10 @@ def ask(network: Recognizer, form: Form, **condition) -> tuple[Asked, Scan | Non
 
 
 def shares(asked: Sequence[Asked]) -> dict[str, float]:
-    """How many pages, and which share is `named_first`, `accepted` and `accepted_without_warning`.
+    """The number of pages, and the shares that are `named_first`, `accepted` and `accepted_without_warning`.
 
-    Each share has a 95 % interval, `named_first_low` and so on, see `scoring.wilson`. The interval takes pages as
-    independent, though a writer may have several. `lines` and `lines_found` are counts.
+    Each share has a 95 % interval, `named_first_low` and so on, see `scoring.wilson`. The interval treats pages as
+    independent, although a writer may have several pages. `lines` and `lines_found` are counts.
     """
     found = {"pages": len(asked)}
     for name in ("named_first", "accepted", "accepted_without_warning"):
@@ -217,15 +217,15 @@ def share(name: str, hits: int, number: int) -> dict[str, float]:
 
 
 def enrolled(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str, float] | None:
-    """Enrols strangers with one form each and asks about another.
+    """Enrols each stranger with one form and asks about another form of the stranger.
 
     Args:
-      network: that has seen the forms.
-      seen: forms; of each writer the first two count.
+      network: the network that has scanned the forms.
+      seen: the forms and their scans. Only the first two forms of each writer are used.
 
     Returns:
-      How many `writers`; the shares of other forms that are `named_first`, and `accepted` too, with intervals. None
-      if there are no two writers of two forms, or the network cannot compare hands.
+      The number of `writers`; the shares of the other forms that are `named_first`, and `accepted` too, with intervals.
+      None if fewer than two writers have two forms, or if the network cannot compare hands.
     """
     if not comparable(network, seen):
         return None
@@ -245,13 +245,13 @@ def enrolled(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str
 
 
 def pairs(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str, float] | None:
-    """Says of every pair of forms whether one hand wrote both, as iam_writer.verify does.
+    """Decides for every pair of forms whether one hand wrote both, as iam_writer.verify does.
 
     Args: see `enrolled`.
 
     Returns:
-      How many pairs are of `one_hand` and `two_hands`; the `equal_error`; `false_match` and `false_non_match` at the
-      border that verify has; each with an interval, see `pair_errors`.
+      The numbers of pairs by `one_hand` and by `two_hands`; the `equal_error`; `false_match` and `false_non_match` at the
+      threshold of verify. Each error has an interval, see `pair_errors`.
     """
     if not comparable(network, seen):
         return None
@@ -267,7 +267,7 @@ def pairs(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str, f
 
 
 def comparable(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> bool:
-    """Whether there are two writers, one of them with two forms, and a network that knows when hands are alike."""
+    """Whether there are two writers, at least one of them has two forms, and the network can compare hands."""
     counts = collections.Counter(form.writer for form, _ in seen)
     return bool(network.calibration.pairs.all()) and len(counts) > 1 and max(counts.values()) > 1
 
@@ -275,16 +275,16 @@ def comparable(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> bool:
 def pair_errors(
     odds: np.ndarray, first: np.ndarray, second: np.ndarray, threshold: float
 ) -> dict[str, float]:
-    """Errors of telling one hand from two, with 95 % intervals: percentiles over resampled writers.
+    """Error rates of deciding whether one hand or two hands wrote a pair, with 95 % intervals.
 
-    The pairs of one writer are not independent, so writers are drawn, each with all their pairs. The draws are the same
-    each time.
+    The intervals are percentiles over resampled writers. The pairs of one writer are not independent, so a writer is drawn
+    together with all of the writer's pairs. Each call makes the same draws.
 
     Args:
-      odds: float `[pairs]`, how like one hand.
+      odds: float `[pairs]`. The higher, the more likely it is that one hand wrote both forms.
       first: int `[pairs]`, who wrote the first form.
-      second: int `[pairs]`, who wrote the second.
-      threshold: from these odds on it is one hand.
+      second: int `[pairs]`, who wrote the second form.
+      threshold: a pair counts as one hand if its odds are at least this.
     """
 
     def errors(drawn: np.ndarray) -> tuple[float, float, float]:
@@ -312,7 +312,7 @@ def pair_errors(
 
 
 def table(report: dict[str, object]) -> str:
-    """What `run` returns, to read."""
+    """What `run` returns, as text for a person."""
     known = f"pages by known writers: {report['dataset']}, {report['split']}"
     rows = [
         known,

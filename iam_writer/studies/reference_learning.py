@@ -1,4 +1,4 @@
-"""What the hand descriptor learns from invented writers. The flags are in reference.py."""
+"""Learns what the hand descriptor needs from invented writers. The flags are in reference.py."""
 
 import concurrent.futures
 import dataclasses
@@ -22,20 +22,23 @@ COMPONENTS: Final = 300
 """Directions in which hands are compared. 200 and 400 gave more errors on real pages (docs/descriptor.md)."""
 
 LINES: Final = 6
-"""Lines of an invented page."""
+"""The number of lines on an invented page."""
 
 ALONE: Final = 0.9
-"""What the pages of a collection may have in common, as a share of what a page has of its own: a generous guess, since two
-pages alone do not tell it. On IAM it is about 0.5 (docs/descriptor.md)."""
+"""Largest length of what the pages of a collection have in common, as a multiple of the length of a page's own vector.
+
+Two pages alone do not show what they have in common, so this is a generous guess. On IAM the value is about 0.5
+(docs/descriptor.md).
+"""
 
 AMONG: Final = 0.5
-"""What may be left of it where the mean of the pages at hand is taken off."""
+"""Largest length of the common part that is left after the mean of the pages at hand is subtracted."""
 
 COLLECTIONS: Final = 12
-"""Invented collections for each size of samples."""
+"""The number of invented collections for each size of samples."""
 
 SIZES: Final = (1, 2, 3, 6)
-"""Lines of the samples that are compared to learn odds and errors."""
+"""Sizes, in lines, of the samples that are compared to learn odds and errors."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +55,7 @@ def learnt(writers: int) -> Reference:
     """Learns the whitening from some invented writers, and odds and errors from others.
 
     Args:
-      writers: how many write in several sessions; half as many write in a single one.
+      writers: the number of writers who write in several sessions. Half as many write in a single session.
     """
     groups = [Invented(writers // 2, 2, 0, 0.0), Invented(writers, 3, 1, 1.0)]
     counts, labels = zip(*(of_lines(group) for group in groups), strict=True)
@@ -86,7 +89,7 @@ class Pairs:
     same: np.ndarray
 
     def errors(self, odds: np.ndarray) -> tuple[float, float]:
-        """The share of pairs by two writers that are taken for one hand, and of pairs by one writer taken for two."""
+        """The share of pairs by two writers that are taken for one hand, and the share of pairs by one writer taken for two."""
         one = self.inputs @ odds > 0
         return float(one[~self.same].mean()), float((~one[self.same]).mean())
 
@@ -94,8 +97,8 @@ class Pairs:
 def _pairs(whitening: Whitening, counts: np.ndarray, labels: np.ndarray, most: float) -> Iterator[Pairs]:
     """Pairs of pages for each size of samples, in invented collections.
 
-    The pages of a collection have something in common: a vector in a random direction, of a length from 0 to `most` times
-    that of the pages' own vectors.
+    The pages of a collection have a vector in common. Its direction is random. Its length is between 0 and `most` times
+    the length of the pages' own vectors.
     """
     random = np.random.default_rng(0)
     first, second = np.triu_indices(len(counts), 1)
@@ -111,12 +114,14 @@ def _pairs(whitening: Whitening, counts: np.ndarray, labels: np.ndarray, most: f
 
 
 def _cut(lines: np.ndarray) -> np.ndarray:
-    """A single line as a sample without a second half: int `[n, SIZE]` → int `[n, 2, SIZE]`."""
+    """Turns single lines into samples whose second half is empty: int `[n, SIZE]` → int `[n, 2, SIZE]`."""
     return np.stack([lines, np.zeros_like(lines)], axis=1)
 
 
 def fit_logistic(inputs: np.ndarray, same: np.ndarray) -> np.ndarray:
-    """The weights by which inputs give the log-odds of `same`; both outcomes weigh as much, however many pairs each has.
+    """Fits weights with which the inputs give the log-odds of `same`.
+
+    Both outcomes have the same total weight, whatever the number of their pairs.
 
     Args:
       inputs: float64 `[pairs, n]`.
@@ -156,7 +161,7 @@ def of_lines(group: Invented) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _one_thread() -> None:
-    cv2.setNumThreads(1)  # There is a process for each core already.
+    cv2.setNumThreads(1)  # Each core already has a process.
 
 
 def _of_writer(group: Invented, writer: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A network's accuracies on lines as they are, corrupted, and scanned by others. Its flags are in robustness.py."""
+"""A network's accuracies on unchanged lines, on corrupted lines, and on other scans. The flags are in robustness.py."""
 
 import dataclasses
 import io
@@ -37,12 +37,13 @@ def run(
     """Args: see the flags of the same names.
 
     Returns:
-      `results`, 'clean' and each corruption → what `scoring.accuracies` returns; with `other_scans`, `same_lines`,
-      'dataset' and 'other scans' → the same of the lines that are in both; and where they come from.
+      `results`: for 'clean' and for each corruption, what `scoring.accuracies` returns. With `other_scans` also
+      `same_lines`: for 'dataset' and 'other scans', the accuracies on the lines that are in both. Further entries say where
+      the lines come from.
 
     Raises:
-      InputError: of the kinds in `errors`.
-      OSError: something cannot be written.
+      InputError: one of the kinds in `errors`.
+      OSError: a file cannot be written.
     """
     trained = checkpoints.read_state(pathlib.Path(checkpoint))["run"]
     own = builders(trained, data_dir)
@@ -89,7 +90,10 @@ def run(
 
 
 def table(report: dict[str, object]) -> str:
-    """What `run` returns, to read; behind each accuracy of lines, how many points it is below the clean ones."""
+    """What `run` returns, as text for a person.
+
+    Behind each accuracy of lines stands how many points it is below the accuracy of clean lines.
+    """
     groups = [report["results"]]
     if "same_lines" in report:
         groups.append(report["same_lines"])
@@ -116,7 +120,7 @@ def _corrupted(examples: Iterable[Example], name: str) -> Iterator[Example]:
 
 
 def _in_both(lines, folder: pathlib.Path) -> tuple[list[Example], list[Example]]:
-    """The dataset's lines of which the folder has an image, and these."""
+    """The lines of the dataset of which the folder has an image too, and the same lines with the folder's images."""
     own = [
         line
         for split in ("train", "validation", "test")

@@ -1,4 +1,4 @@
-"""What answers without a network, on the same lines: a support vector machine, or discriminants of the hand descriptor."""
+"""Names writers without a network, on the same lines: a support vector machine, or discriminants of the hand descriptor."""
 
 import concurrent.futures
 import dataclasses
@@ -36,13 +36,13 @@ PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """What is known of a split's lines.
+    """The data of a split's lines.
 
     Attributes:
       counts: int64 `[lines, SIZE]`, see `hand_made_features`.
-      labels: int64 `[lines]`.
-      forms: `[lines]` names.
-      widths: float `[lines]`, in multiples of their height.
+      labels: int64 `[lines]`, the writers.
+      forms: `[lines]`, the names of the lines' forms.
+      widths: float `[lines]`, the widths of the images in multiples of their heights.
     """
 
     counts: np.ndarray
@@ -51,7 +51,7 @@ class Split:
     widths: np.ndarray
 
     def pooled(self) -> "Split":
-        """The forms, as if each were one long line."""
+        """The split's forms, each as one long line."""
         names, first, form = np.unique(self.forms, return_index=True, return_inverse=True)
         counts = np.zeros((len(names), self.counts.shape[1]), self.counts.dtype)
         np.add.at(counts, form, self.counts)
@@ -68,17 +68,17 @@ def run(
     workdir: str,
     model: str,
 ) -> dict[str, dict[str, float]]:
-    """Counts on each line, learns, and evaluates.
+    """Counts the features of each line, learns, and evaluates.
 
     Args: see the flags of the same names of `iam_writer.studies.baseline`.
 
     Returns:
-      'validation' and 'test' → the lines' and forms' part of what `scoring.accuracies` returns; also written to
-      `<workdir>/result.json`.
+      For 'validation' and 'test', the part of what `scoring.accuracies` returns that is about lines and forms. It is also
+      written to `<workdir>/result.json`.
 
     Raises:
-      InputError: of the kinds in `errors`.
-      OSError: something cannot be written.
+      InputError: one of the kinds in `errors`.
+      OSError: a file cannot be written.
     """
     config = dict(locals())
     began = time.monotonic()
@@ -117,36 +117,40 @@ def run(
 
 
 Scores = Callable[[np.ndarray], np.ndarray]
-"""Counts `[n, SIZE]` → float `[n, classes]`; the greatest names the writer. -inf: a writer of whom nothing was learnt."""
+"""Counts `[n, SIZE]` → scores, float `[n, classes]`. The highest score names the writer.
+
+A writer without training lines has the score -inf.
+"""
 
 
 def train_svm(train: Split, validation: Split, classes: int) -> tuple[Scores, dict[str, object]]:
-    """Trains machines with each of PENALTIES, and chooses by validation lines.
+    """Trains a machine with each of PENALTIES, and chooses the one with the best accuracy of validation lines.
 
     Returns:
-      The scores, and what result.json says of the choice.
+      The scores, and the entries of result.json about the choice.
     """
     tried = {}
     for penalty in PENALTIES:
         scores = svm_scores(train, penalty, classes)
         tried[penalty] = evaluate(scores, validation, classes)["line_top1"], scores
         log.info("C=%g: validation lines %.1f %%", penalty, 100 * tried[penalty][0])
-    # Of equals the first, which is the most regular.
+    # `max` takes the first of several equally good penalties, which regularizes most.
     penalty = max(tried, key=lambda penalty: tried[penalty][0])
     by_penalty = {f"{penalty:g}": line_top1 for penalty, (line_top1, _) in tried.items()}
     return tried[penalty][1], {"train.C": penalty, "train.validation_line_top1_by_C": by_penalty}
 
 
 def svm_scores(train: Split, penalty: float, classes: int) -> Scores:
-    """A linear machine for each pair of writers, on the lines' standardised features."""
+    """Trains a linear machine for each pair of writers, on the lines' standardised features."""
     machine = make_pipeline(StandardScaler(), SVC(kernel="linear", C=penalty, cache_size=500))
     machine.fit(hand_made_features.features(train.counts), train.labels)
 
     def scores(counts: np.ndarray) -> np.ndarray:
-        # Duels won, and by how much. These are no probabilities, but rank like them.
+        # A score is the number of pairs of writers that a writer wins, and the size of the wins. Scores are not
+        # probabilities, but they rank the writers.
         found = np.full((len(counts), classes), -np.inf)
         decided = machine.decision_function(hand_made_features.features(counts))
-        if decided.ndim == 1:  # Of two writers there is one duel.
+        if decided.ndim == 1:  # Two writers make only one pair.
             decided = np.stack([-decided, decided], axis=1)
         found[:, machine.classes_] = decided
         return found
@@ -155,14 +159,17 @@ def svm_scores(train: Split, penalty: float, classes: int) -> Scores:
 
 
 COMPONENTS, SHRINKAGE = 600, 0.1
-"""Of the discriminants. Chosen by validation lines of IAM; 400 to 800 and 0.03 to 0.4 differ little."""
+"""Settings of the discriminants, chosen by the accuracy of validation lines of IAM.
+
+Accuracies differ little for 400 to 800 components, and for a shrinkage of 0.03 to 0.4.
+"""
 
 
 def train_descriptor(train: Split, validation: Split, classes: int) -> tuple[Scores, dict[str, object]]:
     """Learns linear discriminants of the writers from lines, and from pairs of neighbouring lines of a form.
 
     Returns:
-      The scores, log probabilities whose temperature is that of validation lines; and what result.json says.
+      The scores, which are log probabilities with a temperature chosen on validation lines; and entries of result.json.
     """
     pairs, first = discriminants.pairs(train.counts, train.forms)
     counts, labels = (
@@ -181,14 +188,14 @@ def _of_ink(counts: np.ndarray) -> np.ndarray:
 
 
 def descriptor_counts(image: bytes) -> np.ndarray:
-    """`descriptor.counts` of an image file."""
+    """What `descriptor.counts` returns for an image file."""
     with Image.open(io.BytesIO(image)) as picture:
         return descriptor.counts(np.asarray(picture.convert("L"))).astype(np.int32)
 
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """What is counted on a line, image file → int `[SIZE]`; and what learns from it."""
+    """A way to name writers: a function from an image file to counts, int `[SIZE]`, and a function that learns from counts."""
 
     counts: Callable[[bytes], np.ndarray]
     train: Callable[[Split, Split, int], tuple[Scores, dict[str, object]]]
@@ -198,16 +205,16 @@ METHODS = {
     "svm": Method(hand_made_features.counts, train_svm),
     "descriptor": Method(descriptor_counts, train_descriptor),
 }
-"""--model → how it works."""
+"""The value of --model → its method."""
 
 
 def evaluate(scores: Scores, split: Split, classes: int) -> dict[str, float]:
-    """What `scoring.accuracies` says of lines, and of forms by their pooled counts.
+    """The accuracies of lines, and of forms with their pooled counts. See `scoring.accuracies`.
 
     Args:
-      scores: what a method has learnt.
-      split: its lines.
-      classes: how many writers there are.
+      scores: the function that a method has learnt.
+      split: the lines to name.
+      classes: the number of writers.
     """
 
     def accuracies(part: Split) -> dict[str, float]:
@@ -239,8 +246,8 @@ def _extract(
 ) -> Split:
     """The features of a split's lines."""
     examples = examples_of_split(builder, split, label="writer", id="id", group="form")
-    examples = sorted(examples, key=lambda example: example.id)  # As they follow each other on their forms.
-    # Spawned, not forked: a copy of a process in which TensorFlow runs threads may hang.
+    examples = sorted(examples, key=lambda example: example.id)  # In the order of the lines on their forms.
+    # Processes are spawned and not forked, because a fork of a process with TensorFlow's threads may hang.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(processes or usable_cores(), mp_context=context) as pool:
         found = pool.map(counts, [example.image for example in examples], chunksize=16)
@@ -250,6 +257,6 @@ def _extract(
 
 
 def _width(example: Example) -> float:
-    """In multiples of its height."""
+    """The width of a line's image in multiples of its height."""
     with Image.open(io.BytesIO(example.image)) as image:  # Reads the header only.
         return image.width / image.height

@@ -44,7 +44,9 @@ def _trial(values: dict) -> int:
     if values["output"]:
         programs.check_folder(values["output"])
     inputs.open_calibration(values["checkpoint"])
-    from iam_writer.studies import people  # TensorFlow takes seconds to load; what is wrong is told before.
+    from iam_writer.studies import (
+        people,
+    )  # TensorFlow takes seconds to load, so a wrong flag is reported before.
 
     print(people.table(people.run(**values)))
     return 0
