@@ -31,6 +31,6 @@ def test_it_runs_and_knows_the_page():
     assert "patches a second" in said and "test forms" in said and "expected calibration error" in said
     assert len(pictures) == 5
     # The likeliest writer, in the row after the headline, is the one who wrote the page.
-    writer = said.split("written by ")[1].split()[0]
-    answer = said.split("page.png: ")[1].splitlines()[1]
+    before, _, answer = said.partition("/page.png: ")
+    writer, answer = before.rsplit("written by ", 1)[1].split()[0], answer.splitlines()[1]
     assert answer.split()[0] == writer
