@@ -1,4 +1,4 @@
-"""The TFDS dataset `iam_writer`: images of handwritten lines, and who wrote them."""
+"""The TFDS dataset `iam_writer`: images of handwritten lines, and their writers."""
 
 import concurrent.futures
 import dataclasses
@@ -27,32 +27,34 @@ from iam_writer.handwriting.synthetic import SyntheticHandwriting
 log = logging.getLogger(__name__)
 
 BAD_IMAGES_FILE = "bad_images.txt"
-"""In the dataset's folder: `id<TAB>why` of each image that could not be read."""
+"""A file in the dataset's folder. It has a row `id<TAB>reason` for each image that could not be read."""
 
 WRITER_DOC = "Who wrote it."
 
 WARNINGS = 10
-"""Of a source, so many are shown."""
+"""At most so many warnings of a source are shown."""
 
 
 @dataclasses.dataclass(eq=False)
 class WriterConfig(tfds.core.BuilderConfig):
-    """Which handwriting, and how it is divided.
+    """Says which handwriting a dataset has, and how it is divided.
+
+    The attributes from `num_writers` on are for synthetic handwriting only.
 
     Attributes:
       data: 'iam', 'synthetic' or 'folder'.
-      unit: of IAM, 'sentences' (its sentence files, which are lines or pieces of lines) or 'lines'.
-      subset: 'all'; 'top50', the fifty writers with the most images; 'two_forms', writers of at least two forms.
-      split_by: 'form', whole forms are held out; 'form_or_row', so too, but the writers of a single form are split
-        by text line; 'image', which leaks forms.
-      num_writers: of synthetic handwriting, as all that follow.
-      forms_per_writer: pages.
+      unit: for IAM: 'sentences' (its sentence files, which are lines or pieces of lines) or 'lines'.
+      subset: 'all'; 'top50', the fifty writers with the most images; 'two_forms', the writers with two or more forms.
+      split_by: 'form' holds out whole forms. 'form_or_row' does the same, but splits the writers with a single form by
+        text line. 'image' holds out images, which leaks forms.
+      num_writers: number of writers.
+      forms_per_writer: pages of each writer.
       lines_per_form: lines of a page.
-      seed: another seed, other writers.
-      script: what the hands write in, of `synthetic_handwriting.SCRIPTS`.
-      test_script: what they write the test forms in; None: the same.
+      seed: another seed gives other writers.
+      script: the script of the hands, a key of `handwriting.synthetic.SCRIPTS`.
+      test_script: the script of the test forms. None: the same as `script`.
       fonts_dir: a folder of fonts to write with, instead of the invented hands.
-      text_file: what to write with them, a sentence a line, in any script.
+      text_file: the sentences to write with the fonts, one a line, in any script.
     """
 
     data: str = "iam"
@@ -70,7 +72,7 @@ class WriterConfig(tfds.core.BuilderConfig):
 
 
 def synthetic_config(**changes: Any) -> WriterConfig | str:
-    """The config of synthetic writers with some fields of WriterConfig changed, under a name of its own."""
+    """The config of synthetic writers with some fields of WriterConfig changed. It has a name of its own."""
     standard = WriterConfig(name="synthetic")
     changes = {name: value for name, value in changes.items() if getattr(standard, name) != value}
     if not changes:
@@ -126,11 +128,16 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             description="Your own scans: manual_dir/<writer>/<page>.png or <page>-<line>.png.",
         ),
     ]
-    DEFAULT_BUILDER_CONFIG_NAME = "synthetic"  # The only one that needs no files.
+    DEFAULT_BUILDER_CONFIG_NAME = "synthetic"  # The only config that needs no files.
     builder_config: WriterConfig
 
     def __init__(self, *, max_bad_images: float = 0.01, **kwargs: Any):
-        """Args beyond those of TFDS: max_bad_images, the share of images that may be unreadable."""
+        """Makes a builder.
+
+        Args:
+          max_bad_images: the share of images that may be unreadable.
+          **kwargs: the arguments of TFDS.
+        """
         self._max_bad_images = max_bad_images
         self._bad_images: dict[str, str] = {}
         self._on_beam = False
@@ -143,7 +150,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     "image": tfds.features.Image(
                         shape=(None, None, 1), encoding_format="png", doc="Gray, at its own size."
                     ),
-                    # Who wrote is known once the images are, so the names are set while building.
+                    # The names of the writers are set while building, since only the images tell them.
                     "writer": tfds.features.ClassLabel(doc=WRITER_DOC),
                     "form": tfds.features.Text(doc="The page it was cut from."),
                     "id": tfds.features.Text(doc="Unique name of the image."),
@@ -152,21 +159,21 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             ),
             supervised_keys=("image", "writer"),
             homepage="https://fki.tic.heia-fr.ch/databases/iam-handwriting-database",
-            # Written while building: what the dataset was made from, see `_split_generators`.
+            # Filled while building: it says from what the dataset was made, see `_split_generators`.
             metadata=tfds.core.MetadataDict(),
         )
 
     def handwriting(
         self, manual_dir: os.PathLike | str | None, extract_dir: os.PathLike | str
     ) -> Handwriting:
-        """The source that this config is made from.
+        """The source of handwriting for this config.
 
         Args:
-          manual_dir: where the handwriting lies; not used by synthetic configs.
-          extract_dir: where archives may be extracted, and the lines of pages kept.
+          manual_dir: the folder of the handwriting. Synthetic configs do not use it.
+          extract_dir: the folder for extracted archives and for the lines cut from pages.
 
         Raises:
-          InputError: of the kinds that the readers name.
+          InputError: of the kinds that the docstrings of the readers name.
         """
         config = self.builder_config
         if config.data == "synthetic":
@@ -185,15 +192,18 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return IamDatabase(manual_dir, unit=config.unit, extract_dir=extract_dir)
 
     def download_and_prepare(self, **kwargs: Any) -> None:
-        """As TFDS's own, but of a full disk an OSError. Two programs that prepare the same dataset wait for each other."""
+        """Builds the dataset as TFDS does, with two differences.
+
+        If two programs prepare the same dataset, one waits for the other. If the disk is full, an OSError is raised.
+        """
         folder = pathlib.Path(self.data_path)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.parent / f"{folder.name}.lock"):
-            for left in folder.parent.glob(f"incomplete.*_{folder.name}"):  # By a program that was killed.
+            for left in folder.parent.glob(f"incomplete.*_{folder.name}"):  # A killed program left it.
                 shutil.rmtree(left)
             try:
                 super().download_and_prepare(**kwargs)
-            except Exception as error:  # Of a full disk, TensorFlow's, and what TFDS makes of it.
+            except Exception as error:  # For a full disk TensorFlow and TFDS raise several kinds.
                 full = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
                 if not any(why in str(error) for why in full):
                     raise
@@ -202,7 +212,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             self.info.read_from_directory(self.data_path)
 
     def _log_download_bytes(self) -> None:
-        """In place of TFDS's "Downloading … Unknown size": nothing is downloaded."""
+        """Replaces the message of TFDS, "Downloading … Unknown size", since nothing is downloaded."""
         log.info("Building the dataset %s in %s.", self.info.full_name, self.data_path)
 
     def _log_download_done(self) -> None:
@@ -215,7 +225,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         lines = _select(handwriting.lines, config.subset)
         divided = _split(lines, config.split_by)
         splits.check(divided)
-        # Made anew: of a dataset that is built again, TFDS would refuse other names than the first ones.
+        # The feature is initialised again. Otherwise TFDS refuses new names if a dataset is built a second time.
         self.info.features["writer"].__init__(names=sorted({line.writer for line in lines}), doc=WRITER_DOC)
         found, used = Census.of(handwriting.lines), Census.of(lines)
         self.info.metadata.update(
@@ -260,8 +270,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             raise EmptySplitError(f"{self.info.full_name}: no image of split {split!r} can be read.")
 
     def _examples_on_beam(self, handwriting: Handwriting, split: str, lines: Sequence[Line]):
-        """A transform that makes the same examples on the workers of Apache Beam, and lists the bad images in a file."""
-        import apache_beam as beam  # Of the extra `beam`.
+        """An Apache Beam transform that makes the same examples as `_generate_examples`, on the workers of Beam.
+
+        It lists the images that cannot be read in a file.
+        """
+        import apache_beam as beam  # The extra `beam` installs it.
 
         @beam.ptransform_fn
         def examples(pipeline, listing):
@@ -297,7 +310,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 self._bad_images.update(row.split("\t", 1) for row in rows)
                 self._listing_of(split).unlink()
             self._check_bad_images()
-        # The folder is still TFDS's temporary one, so the list appears together with the dataset.
+        # The folder is still the temporary one of TFDS, so the list appears together with the dataset.
         listing = "".join(f"{id}\t{why}\n" for id, why in sorted(self._bad_images.items()))
         (self.data_path / BAD_IMAGES_FILE).write_text(listing)
         if self._bad_images:
@@ -315,19 +328,19 @@ def prepare(
     manual_dir: os.PathLike | str | None = None,
     max_bad_images: float = 0.01,
 ) -> Builder:
-    """The dataset of a config, built if it is not there or if it was built from other files.
+    """The dataset of a config. It is built if it does not exist yet, or if it was built from other files.
 
     Args:
-      config: its name, or a config of your own.
-      data_dir: where TFDS keeps datasets, by default its own place.
-      manual_dir: where the handwriting lies. If None, a dataset that is there is taken as it is.
+      config: the name of a config, or a config of your own.
+      data_dir: the folder in which TFDS keeps datasets; by default the one that TFDS chooses.
+      manual_dir: the folder of the handwriting. If None, an existing dataset is used as it is.
       max_bad_images: the share of images that may be unreadable.
 
     Returns:
       The builder, ready for `as_dataset`.
 
     Raises:
-      InputError: of the kinds in `errors`, also where the dataset is there as array records.
+      InputError: of the kinds in `errors`; also if the dataset exists in the format of array records.
       OSError: the dataset cannot be written.
     """
 
@@ -345,7 +358,7 @@ def prepare(
     download_dir = pathlib.Path(builder.data_path).parents[2] / "downloads"
     mode = tfds.GenerateMode.REUSE_DATASET_IF_EXISTS
     if manual_dir or builder.builder_config.data == "synthetic" or not builder.info.initialized:
-        # Raises what is wrong with the files before anything is built, or says how to get them.
+        # If files are missing or wrong, this raises an error before anything is built.
         handwriting = builder.handwriting(manual_dir, download_dir / "extracted")
         if builder.info.initialized and builder.info.metadata.get("fingerprint") != handwriting.fingerprint:
             log.warning("%s was built from other files; building it anew.", builder.data_path)
@@ -381,7 +394,7 @@ def _read_on_beam(handwriting: Handwriting, line: Line) -> Iterator:
 def _manual_dir(dl_manager: tfds.download.DownloadManager) -> pathlib.Path:
     try:
         return pathlib.Path(dl_manager.manual_dir)
-    except AssertionError as error:  # TFDS's word for: it is not there, or empty.
+    except AssertionError as error:  # TFDS raises it for a folder that is missing or empty.
         raise MissingDataError(str(error)) from error
 
 
@@ -410,7 +423,10 @@ def _split(lines: Sequence[Line], split_by: str) -> dict[str, list[Line]]:
 def _read_in_parallel(
     handwriting: Handwriting, lines: Sequence[Line]
 ) -> Iterator[tuple[Line, bytes | BadImageError]]:
-    """In order, several at a time, with a bounded number under way."""
+    """Reads images in several threads, and yields them in the order of the lines.
+
+    At most one block of images is in memory at once. An image that cannot be read gives its error instead.
+    """
 
     def read(line: Line) -> bytes | BadImageError:
         try:

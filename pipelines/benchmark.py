@@ -100,7 +100,7 @@ WARM_UP = 0.25
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
-    """What is measured for one row of the table: a peer or ours, at one batch size."""
+    """One row of the table: a peer or one of our modes, at one batch size."""
 
     peer: Peer
     corpus: Corpus
@@ -255,7 +255,10 @@ def _cpu_seconds() -> float:
 
 
 def _wait_until_idle() -> None:
-    """Waits until the buffers are full that some peers still fill after their turn. They would slow the next peer down."""
+    """Waits until all buffers are full.
+
+    Some peers still fill their buffers after their turn, which would slow the next peer down.
+    """
     for _ in range(100):
         before = _cpu_seconds()
         time.sleep(0.1)
@@ -264,7 +267,7 @@ def _wait_until_idle() -> None:
 
 
 def _anonymous_megabytes() -> float:
-    """Memory of this process and its children, in MB, without memory that is mapped from files: all share that."""
+    """Memory of this process and its children in MB, without mapped files, since all processes share these."""
     total = 0
     for process in _processes():
         with contextlib.suppress(psutil.NoSuchProcess):

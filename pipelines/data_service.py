@@ -1,4 +1,4 @@
-r"""Patches from other machines: TensorFlow's tf.data service, where the cores of one machine are not enough.
+r"""Patches from other machines, by TensorFlow's tf.data service, for when the cores of one machine are not enough.
 
 There is one dispatcher and any number of workers, which may start and stop at any time:
 
@@ -9,10 +9,10 @@ A training reads from them by `--data_service=grpc://first-machine:5050`. The st
 machines.
 
 The dispatcher gives chunks of steps to the workers, and a worker draws and gathers the batches of its steps. Each step is
-given out once, so no position comes twice. TensorFlow promises no more: batches come in no particular order, and those
-that a worker held when it died are lost. But each batch carries its step, and is a function of its step. So the reader
-puts batches in order, and makes the missing ones itself. The result is the stream of `patches.patches`, bit for bit,
-whatever happens to the workers.
+given out once, so no position comes twice. Beyond that TensorFlow guarantees nothing: batches come in any order, and the
+batches of a worker that dies are lost. But each batch carries its step, and is a function of this step. So the reader
+puts the batches in order, and makes the missing ones itself. The result is the stream of `patches.patches`, bit for
+bit, whatever happens to the workers.
 """
 
 import socket
@@ -29,8 +29,8 @@ from pipelines.strips import Strips
 Batch = TypeVar("Batch")
 
 DRAWS_AT_ONCE = 2048
-"""A chunk has so many patches, but at least one batch. Few, since workers make chunks at the same time, and the reader
-must put them in order."""
+"""A chunk has so many patches, but at least one batch. The number is small, since workers make chunks at the same time,
+and the reader must put them in order."""
 
 PATCHES_AHEAD = 32_768
 """A batch is taken to be lost, and made here, when so many patches of later batches have come."""
@@ -121,7 +121,8 @@ def put_in_order(
       numbered: (step, batch), in any order; some steps may be missing, or come twice.
       first_step: of the batches that are returned.
       make: step → batch, for a missing one.
-      later: a batch is taken to be missing when more than so many later batches have come. So many are held in memory.
+      later: a batch is taken to be missing when more than so many later batches have come. At most so many batches are
+        held in memory.
     """
     step = first_step
     held: dict[int, Batch] = {}

@@ -1,4 +1,4 @@
-"""Start columns → patches: the one copy that a patch takes."""
+"""Gathers patches from their start columns. Each patch is copied once."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from pipelines.strips import Strips
 
 
 def gather_columns(columns: tf.Tensor, start: tf.Tensor, patch_width: int) -> tf.Tensor:
-    """Patches by one copy a column, from anywhere. A GPU gains nothing from fewer, larger copies.
+    """Patches from any start columns, with one copy for each column. On a GPU, fewer and larger copies are not faster.
 
     Args:
       columns: uint8 `[columns, height]`.
@@ -22,7 +22,7 @@ def gather_columns(columns: tf.Tensor, start: tf.Tensor, patch_width: int) -> tf
 
 
 def gatherer(strips: Strips, patch_width: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The function from columns and start columns to patches, by one copy a patch where that is possible.
+    """The function from columns and start columns to patches. It makes one copy for each patch if that is possible.
 
     Args:
       strips: the images.

@@ -1,19 +1,19 @@
-"""Step number → which patches. A shuffle without a buffer.
+"""Chooses the patches of each batch from the number of its step: a shuffle without a buffer.
 
-A *position* is a place where a patch may start: every column of every image such that the patch ends within that
-image. Positions a whole row apart (see `Strips.row_width`; 113 columns for patches of 113) have the same *phase*. A
-*pass* is all positions of one phase: their patches tile every image and do not overlap. A *cycle* is one pass after the
-other, each shifted by the golden section of a row. Since all patches of a batch have one phase, they can be gathered as
-rows of one matrix.
+A *position* is a column where a patch may start. It is any column of any image from which a whole patch fits into that
+image. Positions that are whole rows apart (see `Strips.row_width`; 113 columns for patches of 113) have the same
+*phase*. A *pass* is all positions of one phase: their patches tile every image and do not overlap. A *cycle* is one pass
+of every phase. From one pass to the next the phase moves by the golden section of a row. Since all patches of a batch
+have one phase, they can be gathered as rows of one matrix.
 
 Contract. Batch `step` is a pure function of `(seed, step)`:
 
-- exactly once: with N positions, N consecutive draws, from a multiple of N on, hold each position once. Within them
-  each pass is shuffled as a whole, over all images. With `balance='writers'` labels and phases take turns, and each
-  pair of them is a stream of its own: n consecutive draws of it, from a multiple of n on, hold each of its n positions
-  once;
-- no state: any batch can be made first. So a run resumes at any step, and the batches do not depend on the number of
-  threads;
+- exactly once: with N positions, N consecutive draws that begin at a multiple of N hold each position once. Each pass
+  in them is shuffled as a whole, over all images. With `balance='writers'` labels and phases take turns, and each pair
+  of a label and a phase is a stream of its own. If a stream has n positions, n consecutive draws of it that begin at a
+  multiple of n hold each of these positions once;
+- no state: any batch can be made first. So a run can resume at any step, and the batches do not depend on the number
+  of threads;
 - shardable: `share=(k, n)` gives rows k·B/n … (k+1)·B/n of every batch of B.
 
 The permutation is arithmetic: O(1) memory and 0.1 µs a draw, for any number of positions.
@@ -49,15 +49,15 @@ PatchOrder = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Which patches the batches hold, and in which order.
+    """Says which patches the batches hold, and in which order.
 
     Attributes:
       patch_width: columns of a patch; its height is that of the strips.
       batch_size: patches of a whole batch, over all workers.
-      seed: of the order, 0 … 2³²-1.
-      first_step: number of the first batch. It may be any: no batch depends on an earlier one.
-      balance: 'none', every position equally often; or 'writers', every label equally often (a label of so few
-        positions that a phase has none of them is left out of that phase).
+      seed: seed of the order, 0 … 2³²-1.
+      first_step: number of the first batch. Any number is possible, since no batch depends on an earlier one.
+      balance: 'none' draws every position equally often. 'writers' draws every label equally often; a label that has no
+        position of a phase is left out of that phase.
       share: this worker's number and how many workers there are; they must divide `batch_size`.
 
     Raises:
@@ -106,7 +106,7 @@ def permute(index: tf.Tensor, size: tf.Tensor, seed: int, stream: tf.Tensor, cyc
     Returns:
       int64 `[n]`.
     """
-    # Arithmetic is modulo 2**64. Of the result the high bits are the random ones.
+    # The arithmetic is modulo 2**64. The high bits of the result are the most random.
     state = ((stream * 0x2545F4914F6CDD1D + cycle) * 0x1B873593CC9E2D51 + seed) * 0x5851F42D4C957F2D
     state = tf.bitwise.bitwise_xor(state, tf.bitwise.right_shift(state, 29)) * 0x1F58476D1CE4E5B9
     state = tf.bitwise.bitwise_xor(state, tf.bitwise.right_shift(state, 32))
@@ -198,7 +198,8 @@ def patch_order(strips: Strips, sampling: Sampling) -> PatchOrder:
 
     def order(steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         position = tf.cast(draw_positions(tf.cast(steps, tf.int64)), number_type)
-        # Empty cells begin where the next one does, so the last cell that begins here is the one that holds it.
+        # An empty cell begins where the next cell begins. So the last of several cells with the same beginning is the
+        # one that holds the position.
         cell = tf.searchsorted(cell_first, position, side="right") - 1
         image = cell % images
         first = tf.gather(first_columns, image)
@@ -215,10 +216,10 @@ class _Streams:
     """The pairs of a phase and a label that have positions, ordered by phase, then label.
 
     Attributes:
-      first: int64 `[phases]`, a phase's first stream.
-      present: int64 `[phases]`, how many labels have positions of a phase.
-      position: int64 `[streams]`, a stream's first position.
-      size: int64 `[streams]`, how many positions it has.
+      first: int64 `[phases]`, the first stream of each phase.
+      present: int64 `[phases]`, how many labels have positions of each phase.
+      position: int64 `[streams]`, the first position of each stream.
+      size: int64 `[streams]`, how many positions each stream has.
     """
 
     first: tf.Tensor
@@ -228,7 +229,12 @@ class _Streams:
 
     @classmethod
     def of(cls, cell_size: NDArray[np.integer[Any]], labels: NDArray[np.int32]) -> "_Streams":
-        """From int `[phases, images]`, how many positions each cell has, and the images' labels, sorted."""
+        """Makes the streams.
+
+        Args:
+          cell_size: integers `[phases, images]`, how many positions each cell has.
+          labels: int32 `[images]`, the labels of the images, sorted.
+        """
         first_image = np.unique(labels, return_index=True)[1]
         size = np.add.reduceat(cell_size, first_image, axis=1)
         position = np.cumsum(size).reshape(size.shape) - size

@@ -33,7 +33,8 @@ def patches(
       sampling: which patches, in which order.
       num_parallel_calls: batches gathered at once. The batches do not depend on it.
       prefetch: batches made in advance.
-      **fields: of `Sampling`, in its place or to change it: `patches(strips, patch_width=113, batch_size=256, seed=0)`.
+      **fields: fields of `Sampling`, which replace `sampling` or change it:
+        `patches(strips, patch_width=113, batch_size=256, seed=0)`.
 
     Returns:
       Dataset of (uint8 `[batch, patch_width, height]`: x first, as columns lie in the file; int32 `[batch]` labels).
@@ -52,12 +53,12 @@ def patches(
     # Gather whole batches, never single patches: each patch is copied once, to its place in the batch.
     # Deterministic, so that batches leave in the order of their steps, also when several are gathered at once.
     batches = starts.map(as_it_is(batch), num_parallel_calls=num_parallel_calls, deterministic=True)
-    # Prefetch last, so that what waits is ready for use.
+    # Prefetch last, so that the batches that wait are ready for use.
     return batches.prefetch(prefetch).with_options(options())
 
 
 def start_columns(strips: Strips, sampling: Sampling) -> tf.data.Dataset:
-    """Where the patches of each batch start, for a device that has the columns in its memory and gathers there.
+    """The start columns of the patches of each batch, for a device that has all columns in its memory and gathers there.
 
     Returns:
       Dataset of (int32 or int64 `[batch]`: each patch's first column; int32 `[batch]` labels).
@@ -69,7 +70,7 @@ def start_columns(strips: Strips, sampling: Sampling) -> tf.data.Dataset:
 def numbered_starts(
     strips: Strips, sampling: Sampling, draws_at_once: int = DRAWS_AT_ONCE
 ) -> tf.data.Dataset:
-    """What `start_columns` gives, after each batch's step; drawn for `draws_at_once` patches at once.
+    """The batches of `start_columns`, each with its step. They are drawn for `draws_at_once` patches in one call.
 
     Returns:
       Dataset of (int64 step; int32 or int64 `[batch]`; int32 `[batch]`).
@@ -90,16 +91,16 @@ def numbered_starts(
 
 
 def as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, marked for TensorFlow: it holds no Python to convert. The search takes a quarter of a second."""
+    """Marks a function so that TensorFlow does not search it for Python to convert. A search takes a quarter of a second."""
     marked: Callable[..., Any] = tf.autograph.experimental.do_not_convert(function)
     return marked
 
 
 def iterate(dataset: tf.data.Dataset) -> Iterator[Any]:
-    """The batches of an endless dataset, on the host. Each is asked for in the caller's thread.
+    """The batches of an endless dataset, on the host. Each batch is requested in the thread of the caller.
 
-    `iter` asks for each batch in another thread. That wakes two threads a batch, and takes a fifth of the time at 256
-    patches, and a twentieth at 1,024.
+    `iter` requests each batch in another thread, which wakes two threads for each batch. That takes a fifth of the time
+    at 256 patches, and a twentieth at 1,024.
     """
     iterator = iter(dataset)
     flat = tf.nest.flatten(dataset.element_spec)
@@ -115,9 +116,9 @@ def iterate(dataset: tf.data.Dataset) -> Iterator[Any]:
 
 
 def options() -> tf.data.Options:
-    """What tf.data may do with a dataset of patches: only what it is told."""
+    """The options of a dataset of patches. They switch off everything that tf.data does on its own."""
     chosen = tf.data.Options()
-    # The caller chooses the parallelism. A tuner would spend the first minutes in search of it.
+    # The caller chooses the parallelism. A tuner would need the first minutes to find it.
     chosen.autotune.enabled = False
     # The optimizer finds nothing to improve here, but copies the whole corpus to see whether it is a constant.
     chosen.experimental_optimization.apply_default_optimizations = False

@@ -4,9 +4,9 @@ Every image is scaled to the height of a patch and stored column by column, one 
 contiguous block of the file, a batch of patches is one gather, and nothing is ever decoded again.
 
 A batch takes one copy a patch if a patch is one row of a matrix. So the file can also be viewed as a matrix of rows of
-`row_width` columns that begins at any column. TensorFlow makes such a view without a copy only where it begins and ends
-at a multiple of 64 bytes. Among these multiples there are some at every place within a row. Columns of paper before the
-first image and after the last make room for the views.
+`row_width` columns that begins at any column. TensorFlow makes such a view without a copy only if it begins and ends at
+a multiple of 64 bytes. For every place within a row there are such multiples. The file has columns of paper before the
+first image and after the last one, which make room for the views.
 
 `pipelines.building` says what a strips folder holds, and builds it.
 """
@@ -58,7 +58,7 @@ class Strips:
 
     @property
     def widths(self) -> NDArray[np.float64]:
-        """float64 `[images]`, in multiples of their height."""
+        """float64 `[images]`: the width of each image as a multiple of its height."""
         return np.diff(self.first_column) / self.height
 
     def columns(self) -> tf.Tensor:
@@ -67,12 +67,12 @@ class Strips:
         The tensor lives on the host. In a graph that is sent to another machine it is an op that holds the file's path.
         """
         path, shape = str(self.folder / "columns"), (self.num_columns, self.height)
-        # In a function, since TensorFlow (2.21) copies the op's result when the op runs eagerly.
+        # The op runs in a function, since TensorFlow (2.21) copies its result when it runs eagerly.
         return tf.function(lambda: _mapped(path, shape), autograph=False).get_concrete_function()()
 
     @property
     def num_columns(self) -> int:
-        """All columns of the file, with those of paper before and after the images."""
+        """The number of all columns of the file, including the paper before and after the images."""
         return (self.folder / "columns").stat().st_size // self.height
 
     def row_width(self, patch_width: int) -> int:

@@ -1,7 +1,7 @@
 """Black on white: an image of a line that hardly depends on the scanner. Does not use TensorFlow.
 
-Scanners differ in the gray of paper and ink, in noise and in sharpness. A network that has seen the scans of one scanner
-only takes a scan of another for another person's hand. Only the outlines of the ink are kept of all that.
+Scanners differ in the gray of paper and ink, in noise and in sharpness. A network that has seen only the scans of one
+scanner takes a scan of another scanner for the hand of another person. Two tones keep only the outlines of the ink.
 """
 
 import cv2
@@ -15,9 +15,9 @@ LEAST_CONTRAST = 32
 """Grays between ink and paper. If there are fewer, the whole image is taken to be paper."""
 
 DARKEST = 0.01
-"""This share of the ink, the darkest, says how dark the ink is. A blurred stroke is black along its middle only. A larger
-share would count more of its edges as ink, so that strokes become thicker. With 0.01 a blurred line keeps as much ink as
-it had before."""
+"""The darkest part of the ink, of this share, says how dark the ink is. A blurred stroke is black only along its middle.
+A larger share would count more of its edges as ink, so that strokes become thicker. With 0.01 a blurred line keeps as
+much ink as it had before."""
 
 SMALL_SHARE = 0.05
 """A gray that covers less than this share of an image is not its paper."""

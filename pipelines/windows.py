@@ -1,4 +1,4 @@
-"""Evaluation windows: every window of every line, left to right, once."""
+"""Evaluation windows: all windows of all lines, from left to right, each once."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +12,7 @@ from pipelines.strips import Strips
 def window_starts(
     strips: Strips, *, window_width: int, stride: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the windows start, and in which image.
+    """The start columns of the windows, and the images that they lie in.
 
     Args:
       strips: the images.
@@ -42,8 +42,8 @@ def windows(
       num_parallel_calls: batches gathered at once.
 
     Returns:
-      Dataset of uint8 `[batch_size, window_width, height]`, x first. Its last window is repeated to fill the last
-      batch. And the windows' image numbers, int64 `[windows]`: scores beyond its length belong to repeated windows.
+      Dataset of uint8 `[batch_size, window_width, height]`, x first. The last window is repeated to fill the last batch.
+      And int64 `[windows]`, the image number of each window. Scores beyond its length belong to repeated windows.
     """
     starts, images = window_starts(strips, window_width=window_width, stride=stride)
     filled = np.pad(starts, (0, -len(starts) % batch_size), mode="edge")

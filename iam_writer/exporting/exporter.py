@@ -1,4 +1,7 @@
-"""A checkpoint's network in formats that run without this package, each checked on handwriting before it is kept."""
+"""Exports the network of a checkpoint to formats that run without this package.
+
+Each export is checked on handwriting before it is kept.
+"""
 
 import contextlib
 import dataclasses
@@ -26,22 +29,24 @@ from iam_writer.recognition.rule import softmax
 from pipelines.strips import lay
 
 LINES = 8
-"""So many are looked at to see whether an export does as the checkpoint does."""
+"""So many lines are used to check that an export gives the same probabilities as the checkpoint."""
 
 TOLERANCE = 1e-4
-"""By which a probability may differ."""
+"""The probabilities of an export may differ from those of the checkpoint by at most this."""
 
 Signature = Callable[[np.ndarray], np.ndarray]
-"""uint8 patches `[n, width, height]`, or a gray line `[rows, columns]`, → probabilities `[n, classes]`, or `[classes]`."""
+"""A function that an export offers: uint8 patches `[n, width, height]` → float32 probabilities `[n, classes]`.
+
+The signature `line` is instead: uint8 gray line `[rows, columns]` → float32 probabilities `[classes]`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """What was written.
+    """An export that was written.
 
     Attributes:
-      folder: where.
-      differences: signature → by how much its probabilities differ from the checkpoint's at most.
+      folder: the folder of the export.
+      differences: signature → the largest difference between its probabilities and those of the checkpoint.
     """
 
     folder: pathlib.Path
@@ -52,13 +57,16 @@ class Exporter:
     """A network to export.
 
     Attributes:
-      height: of a patch.
-      width: of a patch.
-      handwriting: what exports are checked on, in words.
+      height: height of a patch in pixels.
+      width: width of a patch in pixels.
+      handwriting: says in words on which lines exports are checked.
     """
 
     def __init__(self, path: str | os.PathLike, data_dir: str | None):
-        """Reads a checkpoint, and some lines: of the dataset it was trained on if that is there, else invented ones."""
+        """Reads a checkpoint and some lines.
+
+        The lines are of the dataset that the network was trained on. If that dataset cannot be found, they are invented.
+        """
         run = checkpoints.read_state(pathlib.Path(path))["run"]
         self.height, self.width = run["patch_height"], run["patch_width"]
         self._writers: list[str] = run["writers"]
@@ -67,19 +75,19 @@ class Exporter:
         self._images, self.handwriting = some_lines(run, data_dir)
 
     def write(self, name: str, output: pathlib.Path) -> Export:
-        """Exports to a format, as a folder of its name in `output`, whole or not at all.
+        """Exports to a format. `output` then has a folder of the format's name, which is complete or does not appear.
 
         Raises:
-          ExportError: a library cannot do it, or what it made does not do as the checkpoint does.
-          OSError: it cannot be written.
+          ExportError: a library cannot export this network, or the export gives other probabilities than the checkpoint.
+          OSError: the export cannot be written.
         """
         beside, folder = output.with_name(f".{output.name}.incomplete"), output / name
-        shutil.rmtree(beside, ignore_errors=True)  # Of a program that was killed.
+        shutil.rmtree(beside, ignore_errors=True)  # A killed program may have left it.
         beside.mkdir()
         try:
             differences = self._differences(_WRITE[name](self._module(beside), beside / name))
             for signature, difference in differences.items():
-                if not difference <= TOLERANCE:  # Nor may it be NaN.
+                if not difference <= TOLERANCE:  # So that NaN fails too.
                     raise ExportError(
                         f"{name}: probabilities of the signature {signature} differ from the checkpoint's by "
                         f"{difference:.1e} on {self.handwriting}, more than {TOLERANCE:g}. It was not kept."
@@ -93,7 +101,7 @@ class Exporter:
         return Export(folder, differences)
 
     def _module(self, folder: pathlib.Path) -> tf.Module:
-        """The two functions to export, with the weights and the writers that belong to them."""
+        """A module of the two functions to export, with their weights and the names of the writers."""
         model = self._model
 
         def probabilities(patches):
@@ -140,15 +148,15 @@ class Exporter:
             given = {"patches": windows, "line": line}
             expected = {"patches": softmax(logits(windows)), "line": scan.probabilities[0]}
             for name, run in runs.items():
-                # Not `max`, which would let a NaN pass.
+                # `max` would lose a NaN.
                 found[name] = float(np.maximum(found[name], np.abs(run(given[name]) - expected[name]).max()))
         return found
 
 
 def in_float32(model: keras.Model, run: dict) -> keras.Model:
-    """The network as it is, or, if it was trained in mixed precision, one of the same weights that computes in float32.
+    """The network, computing in float32. If it was trained in mixed precision, this is a copy with the same weights.
 
-    Other runtimes lack bfloat16, or round otherwise.
+    Other runtimes lack bfloat16, or they round differently.
     """
     if run["precision"] == "float32":
         return model
@@ -158,7 +166,14 @@ def in_float32(model: keras.Model, run: dict) -> keras.Model:
 
 
 def some_lines(run: dict, data_dir: str | None) -> tuple[list[bytes], str]:
-    """Image files of validation lines of the dataset that a run was trained on, or of invented ones; and which they are."""
+    """Lines to check an export on.
+
+    They are validation lines of the dataset that a run was trained on. If that dataset cannot be found, they are
+    invented lines.
+
+    Returns:
+      The contents of image files, and words that say which lines they are.
+    """
     try:
         builders = datasets.builders(run, data_dir)
     except MissingDataError:
@@ -180,9 +195,9 @@ def _saved_model(module: tf.Module, folder: pathlib.Path) -> dict[str, Signature
 
 
 def _litert(module: tf.Module, folder: pathlib.Path) -> dict[str, Signature]:
-    from ai_edge_litert.interpreter import Interpreter  # Of the extra `export`.
+    from ai_edge_litert.interpreter import Interpreter  # The extra `export` installs it.
 
-    # The converter reads a SavedModel. Of the operations that lay a line LiteRT lacks some.
+    # The converter reads a SavedModel. LiteRT lacks some operations of the line signature, so only patches are exported.
     source, patches_only = folder.with_name("source"), tf.Module()
     patches_only.weights, patches_only.patches = module.weights, module.patches
     tf.saved_model.save(patches_only, str(source), {"patches": module.patches})
@@ -195,7 +210,7 @@ def _litert(module: tf.Module, folder: pathlib.Path) -> dict[str, Signature]:
 
 
 def _onnx(module: tf.Module, folder: pathlib.Path) -> dict[str, Signature]:
-    import onnxruntime  # Of the extra `export`, both.
+    import onnxruntime  # The extra `export` installs both.
     import tf2onnx
 
     with _told_in_a_sentence("onnx", "tf2onnx"):
@@ -207,7 +222,7 @@ def _onnx(module: tf.Module, folder: pathlib.Path) -> dict[str, Signature]:
 
 
 _WRITE = {"saved_model": _saved_model, "litert": _litert, "onnx": _onnx}
-"""Format → what writes a module into a folder, and returns how each signature runs."""
+"""Format → a function that writes a module into a folder. It returns, for each signature, a function that runs it."""
 
 
 def _put(name: str, folder: pathlib.Path, converted: bytes) -> None:
@@ -222,7 +237,7 @@ def _told_in_a_sentence(name: str, package: str) -> Iterator[None]:
         yield
     except OSError:
         raise
-    except Exception as error:  # Converters raise what their parts raise, of many kinds.
+    except Exception as error:  # Converters raise errors of many kinds.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         version = importlib.metadata.version(package)
         raise ExportError(f"{name}: {package} {version} fails on this network: {reason}") from error

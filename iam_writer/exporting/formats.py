@@ -1,4 +1,4 @@
-"""What a network can be exported to, what that needs, and how it is run there. No TensorFlow."""
+"""The formats of exports, the packages that they need, and code that runs them. Does not use TensorFlow."""
 
 import importlib.util
 import pathlib
@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from iam_writer.common.errors import ExportError
 
 PACKAGES = {"saved_model": (), "litert": ("ai_edge_litert",), "onnx": ("tf2onnx", "onnxruntime")}
-"""Format → the optional packages that make it, or run it to see whether it does as the checkpoint does."""
+"""Format → the optional packages that write it, or that run it to compare it with the checkpoint."""
 
 FILES = {"saved_model": "saved_model.pb", "litert": "model.tflite", "onnx": "model.onnx"}
-"""The network, in the folder of a format."""
+"""Format → the file of the network, in the folder of the format."""
 
 WRITERS = {"saved_model": "assets/writers.txt", "litert": "writers.txt", "onnx": "writers.txt"}
-"""The names of the classes, a line each, in the folder of a format."""
+"""Format → the file of the names of the classes, one a line, in the folder of the format."""
 
 
 def check_packages(formats: Iterable[str]) -> None:
-    """Raises ExportError if a package is missing that a format needs."""
+    """Raises ExportError if a package that a format needs is not installed."""
     for name in formats:
         missing = [package for package in PACKAGES[name] if importlib.util.find_spec(package) is None]
         if missing:
@@ -27,13 +27,13 @@ def check_packages(formats: Iterable[str]) -> None:
 
 
 def snippet(name: str, folder: pathlib.Path, width: int, height: int) -> str:
-    """Five lines of Python that name the writer of an image by an export, without this package.
+    """Five lines of Python that name the writer of an image. They use an export, but not this package.
 
     Args:
-      name: of the format.
-      folder: that the export is in.
-      width: of a patch.
-      height: of a patch.
+      name: name of the format.
+      folder: folder of the export.
+      width: width of a patch in pixels.
+      height: height of a patch in pixels.
     """
     file = str(folder / FILES[name])
     patch = (

@@ -1,7 +1,7 @@
-"""A line image → who wrote it, as a TensorFlow graph: for those who have the SavedModel and none of this package.
+"""From the image of a line to its writer, as a TensorFlow graph. So the SavedModel needs nothing of this package.
 
-It does what `pipelines.two_tones`, `strips.lay` and `scoring.scan` do with numpy and Pillow, to the same bytes up to the
-windows; integers are counted and summed in float64, which is exact.
+The graph computes what `pipelines.two_tones`, `strips.lay` and `scoring.scan` compute with numpy and Pillow. Its windows
+are the same, byte for byte. Integers are counted and summed in float64, which is exact.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from pipelines.gather import gather_columns
 from pipelines.two_tones import BLACK, DARKEST, LEAST_CONTRAST, SMALL_SHARE, WHITE
 
 FIXED_POINT = 2.0**22
-"""Pillow's weights of 8-bit pixels are whole numbers of its inverse."""
+"""Pillow resamples 8-bit pixels with weights that are multiples of 1 / FIXED_POINT."""
 
 
 def probabilities_of_line(
@@ -30,8 +30,8 @@ def probabilities_of_line(
     Args:
       probabilities: uint8 `[windows, width, height]` → float32 `[windows, classes]`.
       gray: uint8 `[rows, columns]`, of any size, dark on light.
-      height: of a window.
-      width: of a window.
+      height: height of a window in pixels.
+      width: width of a window in pixels.
       rule: the answer rule.
 
     Returns:
@@ -48,11 +48,11 @@ def probabilities_of_line(
 
 
 def lay(gray: tf.Tensor, height: int, min_width: int) -> tf.Tensor:
-    """As `strips.lay` with `black_on_white`: uint8 `[rows, columns]` → uint8 `[columns, height]`."""
+    """Does the same as `strips.lay` with `black_on_white`: uint8 `[rows, columns]` → uint8 `[columns, height]`."""
     shape = tf.cast(tf.shape(gray), tf.float64)
     scale = tf.minimum(height / shape[0], MAX_ENLARGEMENT)
     size = tf.cast(tf.maximum(tf.round(shape * scale), 1), tf.int32)
-    # Across first, then down, with bytes in between, as Pillow does.
+    # Scale the width first, then the height, and round to bytes in between, as Pillow does.
     across = _scaled(tf.transpose(two_tones(gray)), size[1])
     pixels = tf.transpose(_scaled(tf.transpose(across), size[0]))
     missing_columns, missing_rows = tf.maximum(min_width - size[1], 0), height - size[0]
@@ -62,7 +62,7 @@ def lay(gray: tf.Tensor, height: int, min_width: int) -> tf.Tensor:
 
 
 def two_tones(gray: tf.Tensor) -> tf.Tensor:
-    """As `pipelines.two_tones`; uint8 `[rows, columns]`."""
+    """Does the same as `pipelines.two_tones`: uint8 `[rows, columns]` → the same shape and dtype."""
     grays = tf.range(256, dtype=tf.float64)
     counts = _histogram(gray)
     threshold = _otsu(counts)
@@ -76,7 +76,7 @@ def two_tones(gray: tf.Tensor) -> tf.Tensor:
 
 
 def _otsu(counts: tf.Tensor) -> tf.Tensor:
-    """As that of `pipelines.two_tones`; float64."""
+    """Otsu's threshold, as in `pipelines.two_tones`: float64 counts `[256]` → float64 scalar."""
     below = tf.cumsum(counts)[:-1]
     mass = tf.cumsum(counts * tf.range(256, dtype=tf.float64))
     total, total_mass = tf.reduce_sum(counts), mass[-1]
@@ -85,11 +85,13 @@ def _otsu(counts: tf.Tensor) -> tf.Tensor:
 
 
 def _scaled(pixels: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Along the first axis, as Pillow's BILINEAR: the mean under a triangle as wide as two pixels, of the coarser grid.
+    """Scales along the first axis, as BILINEAR in Pillow does.
+
+    Each pixel is a mean that is weighted by a triangle. The triangle is as wide as two pixels of the coarser grid.
 
     Args:
       pixels: uint8 `[n, m]`.
-      size: int32.
+      size: int32 scalar, the new length of the first axis.
 
     Returns:
       uint8 `[size, m]`.
@@ -109,7 +111,7 @@ def _scaled(pixels: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 
 
 def _median(pixels: tf.Tensor) -> tf.Tensor:
-    """Of uint8, the mean of the middle two rounded down."""
+    """The median of uint8 pixels, as a uint8 scalar. It is the mean of the middle two pixels, rounded down."""
     counts = _histogram(pixels)
     last = tf.reduce_sum(counts) - 1
     low, high = (
@@ -119,12 +121,15 @@ def _median(pixels: tf.Tensor) -> tf.Tensor:
 
 
 def _first_beyond(counts: tf.Tensor, number: tf.Tensor, *, strictly: bool) -> tf.Tensor:
-    """The first gray up to which more than a number are counted, or, not strictly, as many; float64."""
+    """The first gray for which the count of all grays up to it exceeds a number; float64 scalar.
+
+    If not `strictly`, the count may also equal the number.
+    """
     up_to = tf.cumsum(counts)
     return tf.reduce_sum(tf.cast(up_to <= number if strictly else up_to < number, tf.float64))
 
 
 def _histogram(pixels: tf.Tensor) -> tf.Tensor:
-    """How often each gray is there; float64 `[256]`."""
+    """How many pixels have each gray: uint8 → float64 `[256]`."""
     every = tf.cast(tf.reshape(pixels, [-1]), tf.int32)
     return tf.cast(tf.math.bincount(every, minlength=256, maxlength=256), tf.float64)

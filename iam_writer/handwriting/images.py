@@ -39,7 +39,8 @@ _AVIF_BRANDS = (b"avif", b"avis")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 _ORIENTATION = 0x0112
-_PNG_BIT_DEPTH = 24  # Place of the bit depth in a PNG file. It is needed since Pillow also opens 2- and 4-bit gray as mode L.
+# Place of the bit depth in a PNG file. It is needed since Pillow also opens 2- and 4-bit gray as mode L.
+_PNG_BIT_DEPTH = 24
 
 
 def gray_png(data: bytes, name: str) -> bytes:

@@ -33,7 +33,7 @@ _MIN_CONTRAST = 30
 """Ink must be darker than paper by so many grays. A light pencil has 50, the noise of a blank page has 10."""
 
 _MAX_INK = 0.4
-"""The largest share of ink on a page. Dense handwriting has 0.12, a word cut close to its letters 0.3, a photograph 0.5."""
+"""The largest share of ink on a page. Dense writing has 0.12, a word cut close to its letters 0.3, a photograph 0.5."""
 
 
 _MAX_BETWEEN = 0.3
@@ -303,7 +303,7 @@ def _without_horizontal_rulings(ink: np.ndarray) -> np.ndarray:
 
 
 def _dilate_row(ink: np.ndarray, length: int) -> np.ndarray:
-    """Dilates along rows. It uses sums, which take the same time for any length. cv2.dilate takes longer for long rows."""
+    """Dilates along rows. It uses sums, which take the same time for any length, while cv2.dilate does not."""
     return (_row_sums(ink, length) > 0).astype(np.uint8)
 
 

@@ -317,7 +317,7 @@ def draw_hand(seed: int, writer: int, script: str = "latin") -> Hand:
         own = np.random.default_rng([_LETTER, seed, writer, ord(character)])
         font = usual_font if own.random() < constancy else own.integers(len(fonts))
         strokes, advance = _glyphs(fonts[font])[key]
-        # The strokes of a letter are bent together, so that they stay connected. Each stroke is also bent a little on its own.
+        # The strokes of a letter are bent together, so that they stay connected. Each also bends a little on its own.
         bend = own.normal(0, 0.9, (6, 2))
         bent = [_bend(stroke, bend + own.normal(0, 0.25, (6, 2))) for stroke in strokes]
         letters[character] = (bent, advance * float(np.exp(own.normal(0, 0.06))))
@@ -493,7 +493,7 @@ def _cropped(pixels: np.ndarray, margin: int = 8) -> Image.Image:
 
 @functools.cache
 def _glyphs(font: str) -> dict[str, tuple[list[np.ndarray], float]]:
-    """The glyphs of a Hershey font: key → (strokes, which begin at x = 0, with y downwards; advance to the next letter)."""
+    """The glyphs of a Hershey font: key → (strokes from x = 0, with y downwards; advance to the next letter)."""
     fonts = HersheyFonts()
     fonts.load_default_font(font)
     glyphs = {}
