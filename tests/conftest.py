@@ -1,4 +1,4 @@
-"""Tiny data made by code."""
+"""Fixtures and functions that make tiny data by code and run programs."""
 
 import dataclasses
 import io
@@ -12,7 +12,7 @@ from forks import PROGRAM, WITHOUT_TENSORFLOW, Fork
 from PIL import Image
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-import iam_writer  # noqa: F401  What it tells TensorFlow must be told before that is loaded, in forks too.
+import iam_writer  # noqa: F401  It sets options of TensorFlow, so it must be loaded first, in forks too.
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -24,7 +24,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 @pytest.fixture
 def make_strips(tmp_path):
-    """(widths, labels) → strips of height 4 whose column c holds c, c, c, c (modulo 256)."""
+    """A function (widths, labels) → strips of height 4. All four pixels of column c are c (modulo 256)."""
     from pipelines import strips
     from pipelines.building.journal import ALIGNMENT
 
@@ -48,7 +48,7 @@ def make_strips(tmp_path):
 
 @pytest.fixture(scope="session")
 def iam_dir():
-    """The folder of real IAM images, which are not ours to ship."""
+    """The folder of real IAM images. Their license does not let this project distribute them."""
     if "IAM_DIR" not in os.environ:
         pytest.skip("IAM_DIR is not set: real IAM images are needed, and may not be redistributed")
     return pathlib.Path(os.environ["IAM_DIR"])
@@ -78,7 +78,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def network(trained):
-    """What `trained` has left, at work."""
+    """The network of `trained`, loaded and ready to use."""
     from iam_writer.recognition import checkpoints, recognizer
 
     path = trained[0] / "best.keras"
@@ -87,7 +87,7 @@ def network(trained):
 
 @pytest.fixture(scope="session")
 def evaluated(trained, tmp_path_factory):
-    """What iam_writer.evaluate said of `trained`, and the folder of its report."""
+    """What iam_writer.evaluate printed about `trained`, and the folder of its report."""
     folder = tmp_path_factory.mktemp("evaluated") / "report"
     done = run_module(
         "evaluate",
@@ -101,7 +101,7 @@ def evaluated(trained, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def form_images(trained, tmp_path_factory):
-    """Pages to ask about: the path of one for each test form of `trained`, in the writers' order."""
+    """Pages to ask about: the path of a page for each test form of `trained`, in the order of the writers."""
     from iam_writer.common import datasets
     from iam_writer.recognition import checkpoints
 
@@ -111,7 +111,7 @@ def form_images(trained, tmp_path_factory):
     paths = []
     for writer in range(5):
         lines = [
-            np.repeat(np.repeat(columns[a:b].T, 2, axis=0), 2, axis=1)  # 32 rows are little for a scan.
+            np.repeat(np.repeat(columns[a:b].T, 2, axis=0), 2, axis=1)  # 32 rows are too few for a scan.
             for a, b, label in zip(strips.first_column, strips.first_column[1:], strips.labels, strict=False)
             if label == writer
         ]
@@ -124,17 +124,17 @@ def form_images(trained, tmp_path_factory):
 
 
 def run_module(name: str, *arguments) -> subprocess.CompletedProcess:
-    """Runs a program of the package as a person would. In a process of its own: programs have flags of one name."""
+    """Runs a program of the package as a person would, in its own process, because programs share names of flags."""
     return Fork(PROGRAM, f"iam_writer.{name}", *arguments).wait()
 
 
 def run_without_tensorflow(name: str, *arguments) -> subprocess.CompletedProcess:
-    """The same where TensorFlow must not be needed."""
+    """Runs a program as `run_module` does. The program fails if it imports TensorFlow."""
     return Fork(WITHOUT_TENSORFLOW + PROGRAM, f"iam_writer.{name}", *arguments).wait()
 
 
 def scribble(name: str, height: int = 20, width: int = 60) -> np.ndarray:
-    """uint8 `[height, width]`: an image like no other."""
+    """uint8 `[height, width]`: a random image. Each name gives another image."""
     random = np.random.default_rng(list(name.encode()))
     return np.where(
         random.random((height, width)) < 0.2, random.integers(0, 200, (height, width)), 255
@@ -144,7 +144,7 @@ def scribble(name: str, height: int = 20, width: int = 60) -> np.ndarray:
 def write_iam(
     folder: pathlib.Path, forms: dict[str, str], lines: int = 3, unit: str = "sentences"
 ) -> pathlib.Path:
-    """An IAM of tiny scribbles, laid out like the real one: form → writer."""
+    """Writes a tiny IAM of scribbles with the layout of the real one, and returns its folder. `forms`: form → writer."""
     (folder / "ascii").mkdir(parents=True)
     rows = [f"{form} {writer} 1 all {lines} {lines} 9 9" for form, writer in forms.items()]
     (folder / "ascii/forms.txt").write_text("# a comment\n" + "\n".join(rows) + "\n")

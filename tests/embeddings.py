@@ -1,4 +1,4 @@
-"""What a network makes of patches before it names a writer."""
+"""The embeddings that a network computes from patches."""
 
 import keras
 

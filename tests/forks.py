@@ -1,4 +1,7 @@
-"""Programs in processes of their own that need not load TensorFlow: each is a fork of one that has, and did no more."""
+"""Runs programs in separate processes without loading TensorFlow again.
+
+Each process is a fork of a server process that has loaded TensorFlow and done nothing else.
+"""
 
 import multiprocessing
 import os
@@ -9,11 +12,11 @@ import sys
 import tempfile
 
 context = multiprocessing.get_context("forkserver")
-# Nothing of this project: what a program imports of it is a part of what is tested.
+# No module of this project is preloaded, because tests check what a program imports.
 context.set_forkserver_preload(["pytest", "absl.app", "PIL.Image", "cv2", "tensorflow", "keras"])
 
 PROGRAM = "import runpy, sys; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
-"""With a module's name for first argument: `python -m <module> <arguments>`."""
+"""Code that runs `python -m <module> <arguments>`. The first argument is the name of the module."""
 
 WITHOUT_TENSORFLOW = """
 import sys
@@ -25,35 +28,37 @@ sys.meta_path.insert(0, NoTensorFlow())
 for name in [name for name in sys.modules if name.partition('.')[0] in ('tensorflow', 'keras', 'absl')]:
     del sys.modules[name]
 """
-"""To be put before code where TensorFlow must not be needed: an assertion fails if it is imported."""
+"""Code to put before other code that must not import TensorFlow: the import then fails an assertion."""
 
 
 class Fork(context.Process):
-    """`python -c <code> <arguments>`, with more in its environment. It has begun; `wait` for it."""
+    """A running `python -c <code> <arguments>` with additional environment variables. Call `wait` to wait for its end."""
 
     def __init__(self, code: str, *arguments, **environment):
-        super().__init__(daemon=True)  # It ends with the tests, should one fail before it has waited.
+        super().__init__(
+            daemon=True
+        )  # The process ends with the tests if a test fails before it calls `wait`.
         self.code, self.arguments, self.environment = code, [*map(str, arguments)], environment
         self.folder = pathlib.Path(tempfile.mkdtemp())
         self.start()
 
     def run(self) -> None:
-        self.daemon = False  # Which may not have processes of its own.
+        self.daemon = False  # A daemon may not start processes.
         for number, name in ((1, "stdout"), (2, "stderr")):
             os.dup2(os.open(self.folder / name, os.O_WRONLY | os.O_CREAT), number)
-        sys.stdout.reconfigure(line_buffering=True)  # For `said`.
+        sys.stdout.reconfigure(line_buffering=True)  # So that `said` sees each line at once.
         os.environ |= self.environment
         sys.argv = ["-c", *self.arguments]
         sys.orig_argv = [sys.executable, *sys.argv]
         exec(self.code, {"__name__": "__main__"})
 
     def said(self, where: str = "stdout") -> str:
-        """What it has printed so far."""
+        """What the program has printed so far."""
         path = self.folder / where
         return path.read_text() if path.exists() else ""
 
     def wait(self, timeout: float = 300) -> subprocess.CompletedProcess:
-        """What `subprocess.run` returns. The program is killed if it takes longer."""
+        """Waits for the end and returns what `subprocess.run` returns. Kills the program after `timeout` seconds."""
         self.join(timeout)
         if late := self.is_alive():
             self.kill()

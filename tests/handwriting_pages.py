@@ -1,4 +1,4 @@
-"""Pages made by code: lines of loops and tails that look enough like writing, print, a photograph."""
+"""Pages made by code: lines of loops and tails that look like handwriting, print, and a photograph."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 
 def written_line(width: int = 900, height: int = 40, seed: int = 0) -> np.ndarray:
-    """uint8 `[2.5 * height, width]`: cursive words, white around; letters rise higher than they hang."""
+    """uint8 `[2.5 * height, width]`: cursive words on white. Ascenders are longer than descenders."""
     random = np.random.default_rng(seed)
     line = np.full((int(2.5 * height), width), 255, np.uint8)
     base, x = int(1.6 * height), 5.0
@@ -31,7 +31,7 @@ def written_line(width: int = 900, height: int = 40, seed: int = 0) -> np.ndarra
 def written_page(
     lines: int = 6, pitch: int = 130, width: int = 1200, seed: int = 0
 ) -> tuple[np.ndarray, list]:
-    """uint8 page, and the first and last row of each line's ink."""
+    """A page, uint8 `[height, width]`, and the first and last row of each line's ink."""
     page = np.full((lines * pitch + 200, width), 255, np.uint8)
     extents = []
     for i in range(lines):
@@ -45,7 +45,7 @@ def written_page(
 
 
 def printed_page() -> np.ndarray:
-    """uint8: a paragraph in Pillow's own font."""
+    """uint8 `[height, width]`: a paragraph in Pillow's own font."""
     image = Image.new("L", (1400, 900), 255)
     draw = ImageDraw.Draw(image)
     for i in range(8):
@@ -55,7 +55,7 @@ def printed_page() -> np.ndarray:
 
 
 def cat_photograph() -> np.ndarray:
-    """uint8: ears, eyes, whiskers, and fur that is no paper."""
+    """uint8 `[height, width]`: a cat with ears, eyes and whiskers. Its fur is not as even as paper."""
     random = np.random.default_rng(0)
     size = (900, 700)
     picture = cv2.resize(

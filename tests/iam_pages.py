@@ -25,7 +25,7 @@ CONDITIONS = {
 
 
 def forms(folder: pathlib.Path) -> dict[str, list[iam_database.Piece]]:
-    """The forms of which all pieces are there."""
+    """The forms whose pieces are all in the folder."""
     boxes = {}
     for row in (folder / "ascii/sentences.txt").read_text().split("\n"):
         if row and not row.startswith("#"):
@@ -42,7 +42,7 @@ def forms(folder: pathlib.Path) -> dict[str, list[iam_database.Piece]]:
 
 
 def glue(items) -> tuple[np.ndarray, np.ndarray]:
-    """As `glued_pages.glue`; lines overlap as they do on the form."""
+    """Does what `glued_pages.glue` does, but lines overlap as they do on the form."""
     right = max(x + w for _, _, (x, _, w, _) in items)
     left = min(x for _, _, (x, _, _, _) in items)
     top = min(y for _, _, (_, y, _, _) in items)

@@ -12,7 +12,10 @@ from iam_writer.handwriting.synthetic import SyntheticHandwriting
 def write_pages(
     folder: pathlib.Path, writers: int = 4, lines: int = 6
 ) -> tuple[pathlib.Path, list[pathlib.Path]]:
-    """Two pages a writer: the first as known/<writer>/page.png; the second ones are returned, in the writers' order."""
+    """Writes two pages for each writer. Returns the folder of the first pages and the paths of the second pages.
+
+    The first page of a writer is known/<writer>/page.png. The second pages are in the order of the writers.
+    """
     handwriting = SyntheticHandwriting(writers, 2, lines, seed=9, sessions=1.0)
     pages = {form: page(handwriting, form) for form in dict.fromkeys(line.form for line in handwriting.lines)}
     asked = []
@@ -27,7 +30,7 @@ def write_pages(
 
 
 def page(handwriting: SyntheticHandwriting, form: str) -> np.ndarray:
-    """uint8 `[height, width]`: the lines of a form, one below the other."""
+    """uint8 `[height, width]`: a page with the lines of a form one below the other."""
     images = [
         Image.open(io.BytesIO(handwriting.read(line))) for line in handwriting.lines if line.form == form
     ]

@@ -22,7 +22,7 @@ def code(word: str, page: str = "docs/pipeline.md") -> str:
 
 
 def ended(block: str) -> str:
-    """The block with its endless loop left after one batch."""
+    """The block of code, changed so that its endless loop ends after one batch."""
     assert block.count("    ...  #") == 1
     return block.replace("    ...  #", "    break  #")
 
@@ -34,7 +34,7 @@ def iam(tmp_path_factory):
 
 @pytest.fixture
 def namespace(iam):
-    """The names after the block that makes a data source: the train split, nine lines of three writers."""
+    """The variables after the block that makes a data source: the train split, nine lines of three writers."""
     block = code("tfds.data_source(")
     for place, folder in (("/home/me/iam", iam), ("/home/me/array_records", iam.parent / "arrays")):
         assert block.count(f'"{place}"') == 1
@@ -90,7 +90,9 @@ def test_the_ten_lines_of_the_readme(tmp_path):
     assert images.shape == (256, 113, 113) and images.dtype == np.uint8
     assert writers.shape == (256,) and writers.dtype == np.int32
     assert set(writers) == {0, 1, 2}
-    assert len(names["strips"]) == 3 * 2  # One of three pages of each writer, of two lines.
+    assert (
+        len(names["strips"]) == 3 * 2
+    )  # One of each writer's three pages is in `strips`, and it has two lines.
 
 
 def test_patches_of_another_dataset(tmp_path):
@@ -109,7 +111,7 @@ def test_pytorch_as_the_guide_has_it(namespace):
     images, writers = namespace["images"], namespace["writers"]
     assert sorted(writers.tolist()) == [0] * 3 + [1] * 3 + [2] * 3 and writers.dtype == torch.int64
     assert all(image.shape == (20, 60, 1) and image.dtype == torch.uint8 for image in images)
-    # Forked workers would share what C++ has open.
+    # Forked workers would share the files that C++ code has open.
     loader = torch.utils.data.DataLoader(
         namespace["lines"], batch_size=5, num_workers=1, collate_fn=list, multiprocessing_context="spawn"
     )

@@ -25,7 +25,7 @@ def test_a_hand_is_enrolled_and_found_again(trained, form_images, tmp_path):
     assert gallery.windows[0] == windows < gallery.windows[1]
     asked = run_module("identify", checkpoint, f"--gallery={path}", "--json", form_images[0])
     answer = json.loads(asked.stdout)
-    assert asked.returncode == 0  # The very page that was enrolled.
+    assert asked.returncode == 0  # The page is the one that was enrolled.
     assert answer["writer"] == "Ada"
     assert [entry["writer"] for entry in answer["top5"]] == ["Ada", "Bob"]
 

@@ -40,7 +40,7 @@ def line(network, trained):
 
 @pytest.fixture(scope="module")
 def exported(trained, tmp_path_factory):
-    """What the program printed, and the folder that it wrote: every format whose packages are there."""
+    """What the program printed, and the folder that it wrote, with every format whose packages are installed."""
     folder = tmp_path_factory.mktemp("export") / "out"
     there = [name for name in formats.PACKAGES if all(map(importlib.util.find_spec, formats.PACKAGES[name]))]
     done = run_module(
@@ -85,7 +85,7 @@ def test_the_printed_snippet_names_the_writer_as_the_checkpoint_does(exported, n
 @pytest.mark.slow
 def test_a_saved_model_has_two_signatures_and_the_writers(exported, network, line):
     folder = exported[1] / "saved_model"
-    loaded = tf.saved_model.load(str(folder))  # Its signatures live as long.
+    loaded = tf.saved_model.load(str(folder))  # The signatures need this object to stay alive.
     signatures = loaded.signatures
     assert set(signatures) == {"patches", "line"}
     assert (folder / "assets/writers.txt").read_text().splitlines() == network.writers
@@ -94,7 +94,7 @@ def test_a_saved_model_has_two_signatures_and_the_writers(exported, network, lin
     )
     found = signatures["patches"](patches=tf.constant(windows))["probabilities"]
     np.testing.assert_allclose(found, softmax(network.look(windows)[0]), atol=1e-5)
-    # On gray paper it is the same line.
+    # The same line on gray paper must give the same answer.
     gray = np.asarray(Image.open(io.BytesIO(line)).convert("L"))
     plain, other = (
         signatures["line"](line=tf.constant(image))["probabilities"].numpy()

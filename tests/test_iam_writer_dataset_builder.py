@@ -1,4 +1,4 @@
-"""The TFDS dataset: what is on disk comes out, divided as promised, or there is one clear error."""
+"""The TFDS dataset: it holds what is on disk, divided into splits as documented, or there is one clear error."""
 
 import errno
 import itertools
@@ -128,7 +128,7 @@ def test_no_real_form_is_in_two_splits(tmp_path, iam_dir, config):
             forms_of_writer.setdefault(row["writer"], set()).add(row["form"])
     for a, b in itertools.combinations(SPLITS, 2):
         shared = set(writers_of[a]) & set(writers_of[b])
-        if config == "writers657":  # Its writers of a single form are divided by text line.
+        if config == "writers657":  # The lines of writers with a single form are divided.
             shared = {form for form in shared if len(forms_of_writer[writers_of[a][form]]) > 1}
         assert not shared
 
@@ -239,7 +239,7 @@ def test_apache_beam_makes_the_same_files(tmp_path, small_iam):
         config = tfds.download.DownloadConfig(manual_dir=tfds.core.Path(small_iam), **beam)
         builder.download_and_prepare(download_config=config)
         files = pathlib.Path(builder.data_path).glob("*")
-        # Beam's own metrics are no part of the dataset.
+        # Beam's own metrics do not belong to the dataset.
         return {path.name: path.read_bytes() for path in files if "metrics" not in path.name}
 
     alone = build("alone")

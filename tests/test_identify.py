@@ -58,7 +58,7 @@ def test_good_and_bad_files_each_get_their_answer(trained, form_images, tmp_path
 
 
 def test_most_of_the_test_forms_are_told_right_and_a_picture_shows_why(trained, form_images, tmp_path):
-    """Five invented writers and a network of a minute; the exact answers are of no interest here."""
+    """The network knew five invented writers after a minute of training, so this test does not check the exact answers."""
     picture = tmp_path / "why.png"
     done = run_module(
         "identify",
@@ -131,7 +131,7 @@ def test_ctrl_c_leaves_nothing_half_written(trained, form_images, tmp_path):
         f"--explain={tmp_path / 'why.png'}",
         form_images[0],
     )
-    while not process.said():  # When the answer is there, the picture is being made.
+    while not process.said():  # After the answer the program makes the picture.
         assert process.is_alive()
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGINT)

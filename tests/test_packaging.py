@@ -1,4 +1,4 @@
-"""What comes into the wheel, and the front door."""
+"""The contents of the wheel, and the command that lists all programs."""
 
 import itertools
 import pathlib
@@ -21,7 +21,7 @@ DATA = {"README.md", "CITATIONS.bib", "TAGS.txt", "py.typed"}
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built from a copy, so that nothing is left in the tree."""
+    """The wheel. It is built from a copy, so that the build leaves no files in the tree."""
     folder = tmp_path_factory.mktemp("wheel")
     for package in ("iam_writer", "pipelines"):
         shutil.copytree(ROOT / package, folder / "source" / package)

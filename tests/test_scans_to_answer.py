@@ -1,4 +1,4 @@
-"""From a folder of whole pages to a trained, calibrated network that knows another page: as a person does it."""
+"""From a folder of whole pages to a trained, calibrated network that names the writer of another page, as a person does it."""
 
 import collections
 import io
@@ -18,7 +18,7 @@ SMALL = "--patch_height=32 --patch_width=40 --batch_size=64 --epochs=4 --patch_f
 
 @pytest.fixture(scope="module")
 def pages_of_writers(tmp_path_factory):
-    """A folder of pages, six of each of three invented writers, and a seventh page of each beside it."""
+    """A folder of pages by three invented writers, six pages each, and beside it a seventh page by each writer."""
     folder = tmp_path_factory.mktemp("pages")
     handwriting = SyntheticHandwriting(num_writers=3, forms_per_writer=7, lines_per_form=3)
     of_form = collections.defaultdict(list)
@@ -44,7 +44,7 @@ def test_one_command_from_pages_to_a_checkpoint_that_knows_new_pages(pages_of_wr
     )
     assert done.returncode == 0, done.stderr
     assert "folder takes 54 images of 3 writers on 18 forms" in done.stderr
-    assert not list((pages_of_writers / "scans").rglob(".*"))  # Nothing is left among the scans.
+    assert not list((pages_of_writers / "scans").rglob(".*"))  # The program leaves no files among the scans.
     new = sorted((pages_of_writers / "new").rglob("*.png"))
     assert len(new) == 3
     done = run_module("identify", f"--checkpoint={tmp_path / 'run/best.keras'}", "--json", *new)

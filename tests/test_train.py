@@ -89,7 +89,7 @@ def test_the_saved_flags_repeat_the_run(finished):
 
 
 def test_every_setting_is_read_back_from_its_flag(tmp_path):
-    """With another value than its default, so that a flag that is forgotten shows."""
+    """Each flag has another value than its default, so that the test fails if a flag is forgotten."""
     flag_of = {field.name: field.metadata.get("flag") for field in dataclasses.fields(Settings)}
     excluded = {"fonts_dir": None, "text_file": None, "data_service": None, "strategy": "one"}
     special = excluded | {
@@ -143,7 +143,7 @@ def test_more_epochs_go_on_where_fewer_ended(finished, tmp_path):
     spent = checkpoints.read_state(pathlib.Path(settings.workdir) / "last.keras")["progress"]["total_seconds"]
     before = time.monotonic()
     experiment.run(settings)
-    # The minutes of both processes, not those between them.
+    # The minutes of both processes, without the time between them.
     minutes = json.loads((pathlib.Path(settings.workdir) / "result.json").read_text())["minutes"]
     assert spent < 60 * minutes < spent + time.monotonic() - before
     names = [
@@ -200,7 +200,7 @@ def test_several_seeds(settings):
 
 @pytest.fixture
 def joint(settings, tmp_path):
-    """Two writers who share names with invented ones, in a folder of scans; and those."""
+    """Settings of two datasets: a folder of scans by two writers, and invented writers of whom two have the same names."""
     for writer, form in itertools.product(("w00", "w01"), range(3)):
         path = tmp_path / f"scans/{writer}/f0{form}-00.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -234,7 +234,7 @@ def test_two_datasets_at_once(joint, tmp_path):
     names = ["folder: w00", "folder: w01", "synthetic: w00", "synthetic: w01", "synthetic: w02"]
     assert checkpoints.read_state(tmp_path / "run/best.keras")["run"]["writers"] == names
 
-    # What is stopped after an epoch and goes on ends as what is not.
+    # A run that stops after an epoch and continues must end like a run that does not stop.
     resumed = dataclasses.replace(joint, workdir=str(tmp_path / "resumed"))
     experiment.run(dataclasses.replace(resumed, epochs=1))
     assert experiment.run(resumed) == results
@@ -274,7 +274,7 @@ tf.distribute.MirroredStrategy = lambda: strategy
 
 
 def test_mirrored_over_two_cpus(settings):
-    """In a process of its own: logical devices must be made before TensorFlow starts."""
+    """Runs in its own process, because logical devices must be made before TensorFlow starts."""
     mirrored = dataclasses.replace(settings, strategy="mirrored", epochs=1, augment=list(AUGMENTATIONS))
     done = Fork(TWO_CPUS + PROGRAM, "iam_writer.train", flagfile(mirrored)).wait()
     assert done.returncode == 0, done.stderr
@@ -289,7 +289,7 @@ def test_gathering_on_the_device_gives_the_same_weights(finished, tmp_path):
 
 
 def test_a_run_killed_twice_ends_with_the_same_weights(settings, tmp_path):
-    """kill -9 between and within steps, without any chance to clean up; with all that has a state of its own."""
+    """kill -9 between and within steps leaves no chance to clean up. The settings use everything that has a state."""
     alone = dataclasses.replace(
         settings,
         deterministic=True,
@@ -343,7 +343,7 @@ def test_a_run_that_is_told_to_stop_saves_and_says_so(settings, number):
 
 
 def one_message(done):
-    """What a program says that has failed as it should: status 1, one message, no traceback."""
+    """The message of a program that has failed as it should: with status 1, one message and no traceback."""
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -421,7 +421,7 @@ def test_a_wrong_flag_is_told_before_tensorflow_is_loaded(flag, message):
 
 @pytest.mark.parametrize("program", ["train", "studies.ablate"])
 def test_help_fits_a_tall_screen_and_shows_an_example(program):
-    """Flags of finer points are in --helpfull only."""
+    """The flags that few people need are in --helpfull only."""
     done = run_module(program, "--help")
     assert len(done.stdout.splitlines()) <= 80
     assert f"iam_writer.{program} --recipe=" in done.stdout
@@ -443,7 +443,7 @@ def test_every_flagfile_is_valid():
         "compact_writers301",
         "deepwriter_top50",
     }
-    # Those of studies.baseline have a --model of its own; its test reads them.
+    # The flagfiles of studies.baseline use another --model. The test of studies.baseline reads them.
     for name in {name for name in names if not name.startswith("descriptor_")}:
         flags.FLAGS.unparse_flags()
         flags.FLAGS(["train", f"--flagfile={folder / name}.flags"])
@@ -460,7 +460,7 @@ for values in json.loads(sys.argv[1]):
 
 @pytest.mark.slow
 def test_on_jax(settings, tmp_path):
-    """A run that is stopped after each epoch, and gathers elsewhere in the next, ends as one that is not."""
+    """A run that stops after each epoch and changes where it gathers ends like a run that does neither."""
     pytest.importorskip("jax", reason="JAX is not installed: pip install '.[jax]'")
     whole = dataclasses.replace(settings, workdir=str(tmp_path / "whole"), epochs=3)
     resumed = dataclasses.replace(settings, workdir=str(tmp_path / "resumed"))
@@ -468,9 +468,9 @@ def test_on_jax(settings, tmp_path):
         dataclasses.replace(resumed, epochs=epochs, gather=gather)
         for epochs, gather in ((1, "device"), (2, "host"), (3, "device"))
     ]
-    # What was compiled for the first run need not be for the others.
+    # The later runs use what the first run has compiled.
     cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    # Not a fork: another of Keras' backends has to be loaded.
+    # This is not a fork, because Keras must load another backend.
     done = subprocess.run(
         [sys.executable, "-c", ON_JAX, json.dumps([dataclasses.asdict(run) for run in runs])],
         capture_output=True,

@@ -25,7 +25,7 @@ SETTINGS = Settings(
 
 
 def flagfile(settings):
-    """The argument of a person who has written these settings into a file."""
+    """Writes the settings into a file and returns the argument --flagfile for this file."""
     workdir = pathlib.Path(settings.workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     path = workdir.parent / f"{workdir.name}.flags"
@@ -34,7 +34,10 @@ def flagfile(settings):
 
 
 def weights(path):
-    """Every number in a checkpoint: of the model and the optimizer. (The generators' are checked by the outcome.)"""
+    """Every number of the model and the optimizer in a checkpoint.
+
+    The states of random generators are left out. A wrong state would change the weights of later steps.
+    """
     found = {}
     with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
         file.visititems(

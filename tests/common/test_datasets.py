@@ -1,4 +1,4 @@
-"""iam_writer/common/datasets.py: prepared datasets are found, and several become one, in which nothing is mixed up."""
+"""iam_writer/common/datasets.py: finds prepared datasets, and joins several into one without mixing up their writers."""
 
 import pathlib
 
@@ -13,7 +13,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def write_scans(folder, turned=False):
-    """Writers w00 and w01, whose names and pages are called as those of invented writers are."""
+    """Writers w00 and w01, who and whose pages have the same names as invented writers and their pages."""
     for name in ("w00", "w01"):
         for form in range(3):
             path = folder / f"{name}/{name}-f0{form}-00.png"
@@ -25,7 +25,7 @@ def write_scans(folder, turned=False):
 
 @pytest.fixture
 def two(tmp_path):
-    """Three invented writers, and those two."""
+    """Three invented writers, and the two writers with the same names."""
     config = synthetic_config(num_writers=3, forms_per_writer=3, lines_per_form=2)
     manual_dir = write_scans(tmp_path / "scans")
     return {

@@ -1,4 +1,4 @@
-"""files.py: whole or absent."""
+"""files.py: a file is either complete or absent."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_what_is_written(tmp_path, data, written):
 
 
 def test_a_failure_leaves_what_was_there(tmp_path):
-    (tmp_path / "x").mkdir()  # A file cannot take its place.
+    (tmp_path / "x").mkdir()  # A file cannot replace a folder.
     with pytest.raises(OSError):
         write_beside(tmp_path / "x", "new")
     assert [p.name for p in tmp_path.iterdir()] == ["x"]

@@ -1,4 +1,4 @@
-"""line_graph.py: the graph does as numpy and Pillow do."""
+"""line_graph.py: the graph gives the same as numpy and Pillow."""
 
 import numpy as np
 import pytest

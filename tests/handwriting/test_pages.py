@@ -63,7 +63,9 @@ def test_a_single_line_is_one_line_whatever_its_size_and_slope(size):
     for image in (line, slanted):
         found = pages.find_lines(image)
         assert len(found.lines) == 1
-        assert found.angle == 0  # Its slope is the writer's.
+        assert (
+            found.angle == 0
+        )  # A single line is not straightened, because the writer may have written on a slope.
 
 
 def test_a_single_word_cut_to_its_ink():
@@ -131,7 +133,7 @@ def test_any_mode(tmp_path, mode, format):
 
 
 def big_png(side: int) -> bytes:
-    """A picture that is nothing but large."""
+    """A picture without any content, but large."""
     file = io.BytesIO()
     Image.new("1", (side, side), 1).save(file, "PNG")
     return file.getvalue()

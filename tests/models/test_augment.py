@@ -28,7 +28,7 @@ def a_stroke(batch=8, width=41, height=31, thickness=3):
 
 @pytest.mark.parametrize("names", [*((name,) for name in AUGMENTATIONS), AUGMENTATIONS])
 def test_each_patch_is_changed_by_its_own_amount_in_training_only(names):
-    ink = 0.1 + a_stroke()  # Not even paper is without ink, so that wherever something is erased it shows.
+    ink = 0.1 + a_stroke()  # Paper has some ink too, so that every erased pixel is visible.
     assert np.array_equal(Augment(names)(ink[..., None]), ink[..., None])
     now = changed(ink, *names)
     assert now.shape == ink.shape and now.dtype == np.float32
@@ -104,7 +104,7 @@ def test_paper_comes_in_from_beyond_the_patch():
 def test_thickness_is_a_blend_with_the_dilation_or_the_erosion():
     ink = np.zeros((64, 9, 8), np.float32)
     ink[:, 3:6, 2:5] = 1
-    ink[:, 0, 7] = 0.5  # A corner: what is beyond the patch has no say.
+    ink[:, 0, 7] = 0.5  # At the edge, pixels beyond the patch must not count.
     now = changed(ink, "thickness")
     dilated = np.zeros((9, 8))
     dilated[2:7, 1:6] = 1
@@ -131,7 +131,7 @@ def test_blur_rounds_edges_and_loses_hairlines_but_keeps_black_black():
     assert np.allclose(now[:, 9, 25] + now[:, 10, 25], 1, atol=0.02)
     corner, edge, hairline, dot = now[:, 10, 10], now[:, 10, 25], now[:, 40, 25], now[:, 5, 45]
     assert edge.min() > 0.85
-    # Each by its own amount: some are as sharp as before, some have lost corners and what is thin.
+    # Each patch has its own amount: some stay as sharp as before, others lose corners and thin parts.
     for fine in (corner, hairline, dot):
         assert fine.min() < 0.1 and fine.max() > 0.9
 

@@ -69,7 +69,7 @@ def trained(strips, **changes):
 
 
 def assert_falls(losses):
-    """From that of a guess, which is ln WRITERS, to well below."""
+    """The loss falls from that of a guess, which is ln WRITERS, to much less."""
     assert 0.8 * math.log(WRITERS) < np.mean(losses[:5]) < 1.3 * math.log(WRITERS)
     assert np.mean(losses[-10:]) < 0.6 * math.log(WRITERS)
 

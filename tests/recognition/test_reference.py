@@ -13,7 +13,7 @@ from iam_writer.studies import reference_learning as study
 
 @pytest.fixture(scope="module")
 def samples():
-    """Two samples of each of thirty invented writers whom the reference has never seen; and whose they are."""
+    """Two samples by each of thirty invented writers, and the writer of each sample. The reference was learnt without them."""
     counts, writers = study.of_lines(study.Invented(30, 2, 77, 1.0))
     return reference.halves(counts), writers
 

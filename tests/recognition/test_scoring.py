@@ -60,7 +60,10 @@ def test_accuracies():
 
 
 def test_accuracies_of_parts():
-    """Of three lines, two are of one part and right, and one of the other is taken for a writer of the first."""
+    """Two of three lines are of one part and get the right answer.
+
+    The third line is of the other part, and is taken for a line by a writer of the first part.
+    """
     ink, logits = [np.zeros((1, 2, 2), np.uint8)] * 3, np.array([[3.0, 0], [1, 0], [1, 0]])
     strips = types.SimpleNamespace(
         labels=np.array([0, 0, 1]), groups=np.array(["a", "a", "b"]), widths=np.ones(3)

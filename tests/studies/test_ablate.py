@@ -1,4 +1,7 @@
-"""iam_writer/studies/ablate.py and ablation.py: rows of one base, the same minutes for all, a table; a killed one goes on."""
+"""iam_writer/studies/ablate.py and ablation.py: rows of one base train for the same minutes and make a table.
+
+A killed study continues.
+"""
 
 import dataclasses
 import itertools
@@ -57,7 +60,7 @@ def stopped_once(base):
         )
         with pytest.raises(KeyboardInterrupt):
             run(base)
-        patch.delattr(trainer, "speeds")  # What was measured stays as it is.
+        patch.delattr(trainer, "speeds")  # Speeds that were measured are not measured again.
         return run(base), begun
 
 
@@ -173,7 +176,7 @@ def test_the_program(base, tmp_path):
 
 
 def test_the_speed_on_two_devices(base):
-    """In a process of its own: logical devices must be made before TensorFlow starts."""
+    """Runs in its own process, because logical devices must be made before TensorFlow starts."""
     code = (
         "import tensorflow as tf; cpu = tf.config.list_physical_devices('CPU')[0]\n"
         "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)\n"

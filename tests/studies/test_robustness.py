@@ -15,7 +15,7 @@ from iam_writer.studies import corruptions, scans
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    """Three writers, who write strokes of their own spacing: a folder of scans, and the dataset that it becomes."""
+    """Three writers whose strokes have different spacings: a folder of their scans, and the dataset made from it."""
     folder = tmp_path_factory.mktemp("dataset")
     for writer in range(3):
         for form in range(3):
@@ -39,7 +39,7 @@ class Ink(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tests")
 class Spacing(keras.layers.Layer):
-    """Knows the writers by the share of ink, which is 6 in 16, 28 or 40 columns by 24 in 40 rows."""
+    """A network that names writers by the share of ink: 6 of 16, 28 or 40 columns, times 24 of 40 rows."""
 
     def call(self, ink):
         return -1000 * keras.ops.square(ink - 0.6 * 6 / keras.ops.convert_to_tensor([16.0, 28.0, 40.0]))

@@ -14,7 +14,7 @@ from iam_writer.studies import hand_made_features, svm
 
 
 def split_of(hands, lines_per_form, forms_per_writer, seed):
-    """Lines of writers whose histograms are drawn from a distribution of each."""
+    """Lines whose histograms are drawn at random, from another distribution for each writer."""
     random = np.random.default_rng(seed)
     counts, labels, forms = [], [], []
     for label, hand in enumerate(hands):
@@ -36,7 +36,7 @@ def test_hands_are_told_apart(hands, writers):
     hands = hands[:writers]
     scores = svm.svm_scores(split_of(hands, 5, 2, seed=1), 0.01, classes=4)
     test = split_of(hands, 3, 2, seed=2)
-    result = svm.evaluate(scores, test, classes=4)  # Of the fourth there is no line.
+    result = svm.evaluate(scores, test, classes=4)  # The fourth writer has no line.
     assert result["line_top1"] == result["form_top1"] == result["form_macro_top1"] == 1
     assert (result["lines"], result["forms"], result["writers"]) == (6 * writers, 2 * writers, writers)
     assert not any(name.startswith("patch") for name in result)
@@ -67,7 +67,7 @@ def test_a_form_is_its_lines_counts_added_up(hands):
 
 
 def test_discriminants_of_the_hand_descriptor():
-    """Lines of five writers whose histograms differ; and a sixth of whom there is none."""
+    """Lines of five writers with different histograms. A sixth writer has no lines."""
     hands = np.random.default_rng(0).dirichlet(np.full(descriptor.SIZE, 0.5), size=5)
     train, validation, test = (split_of(hands, 5, 2, seed) for seed in (1, 2, 3))
     scores, about = svm.train_descriptor(train, validation, classes=6)

@@ -1,4 +1,4 @@
-"""iam_writer/studies/trial.py and people.py: a checkpoint in, what it is worth on pages by known and unknown hands out."""
+"""iam_writer/studies/trial.py and people.py: from a checkpoint to its figures on pages by known and unknown hands."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Two processes, each with its share of every batch, learn what one alone learns."""
+"""Two processes that divide every batch learn the same weights as a single process."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from training_runs import SETTINGS, flagfile, weights
 from iam_writer.recognition import checkpoints
 from pipelines.patches import patches
 
-# A network without dropout, of which every process would draw its own.
+# A network without dropout, because each process would draw another dropout.
 LINEAR = """
 import keras
 from iam_writer import models
