@@ -1,4 +1,4 @@
-"""IAM as its site serves it and as copies lie around: made here, tiny. Nothing of the real IAM is in it."""
+"""Tiny imitations of IAM, as its site serves it and as copies are usually stored. They hold nothing of the real IAM."""
 
 import contextlib
 import gzip
@@ -192,7 +192,7 @@ def test_without_lines_txt_forms_txt_tells_their_number(put):
 
 def test_a_subset_is_fine(put):
     iam = IamDatabase(put({**ASCII, **below("sentences", tree(IDS[1:2]))}))
-    # Its row is that of the whole index, not of what is there.
+    # Its row is its place in the whole index, not among the files that exist.
     assert [(line.id, line.row) for line in iam.lines] == [("a01-000u-s00-01", "a01-000u-s00-01")]
     assert iam.expected == ALL
 
@@ -492,14 +492,14 @@ def test_names_of_a_zip_archive_stay_inside(put, tmp_path, name):
 
 
 def test_of_a_name_twice_in_a_tar_archive_the_last_counts(put, tmp_path):
-    """So tar appends a newer file to an archive."""
+    """This is how tar appends a newer file to an archive."""
     archive = put({"sentences.tgz": with_member(name="a01/good.png")}) / "sentences.tgz"
     folder = archives.extract(archive, tmp_path / "extracted", lambda name: True)
     assert (folder / "a01/good.png").read_bytes() == b"x"
 
 
 def test_every_damaged_byte_of_an_archive_is_survived(put, tmp_path):
-    """Either it is extracted or there is an ArchiveError, whatever is wrong with it."""
+    """A damaged archive is either extracted or raises ArchiveError, whatever the damage is."""
     good = gzip.decompress(tgz(dict(list(tree().items())[:1])))[:2048]
     archive = put({}) / "sentences.tar"
     for position in range(512):
@@ -551,7 +551,7 @@ def test_real_iam():
 
 @needs_iam
 def test_rows_are_the_lines_of_real_iam():
-    """The pieces of a row hold, word for word, one line of lines.txt."""
+    """The pieces of a row together hold the words of exactly one line of lines.txt."""
     index = {path.stem: path for path in pathlib.Path(REAL).rglob("*.txt")}
     if not {"sentences", "lines"} <= index.keys():
         pytest.skip("sentences.txt and lines.txt do not lie loose in IAM_DIR")

@@ -33,7 +33,7 @@ def gray(pixels=RAMP) -> Image.Image:
 
 
 def with_alpha(mode: str) -> Image.Image:
-    """Black ink of which the right half is transparent."""
+    """Black ink. Its right half is transparent."""
     image = Image.new(mode, (2, 1))
     image.putpixel((0, 0), (0,) * (len(mode) - 1) + (255,))
     return image
@@ -110,7 +110,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def test_4_bit_gray_becomes_8_bit():
-    """Pillow opens it as 8-bit, but cannot write one."""
+    """Pillow opens such a file as 8-bit, but cannot write one."""
     header = struct.pack(">IIBBBBB", 2, 1, 4, 0, 0, 0, 0)  # width, height, bits, gray, and three defaults
     rows = zlib.compress(b"\0\x0f")
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
@@ -218,9 +218,9 @@ def test_decompression_bombs_are_refused(monkeypatch, limit_of):
         gray_png(encode(gray()), "x")
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow warns of much that it then reads
+@pytest.mark.filterwarnings("ignore")  # Pillow warns about many files that it can read
 def test_every_damaged_byte_is_survived():
-    """Either an image comes out or a BadImageError, whatever is wrong with the file."""
+    """A damaged file either gives an image or raises BadImageError, whatever the damage is."""
     for format in ("PNG", "JPEG", "TIFF"):
         good = encode(gray(), format)
         for position in range(len(good)):

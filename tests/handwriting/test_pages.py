@@ -1,4 +1,4 @@
-"""pages.py: pages with known lines in, those lines out."""
+"""pages.py: finds the lines of pages whose lines are known."""
 
 import io
 
@@ -15,7 +15,7 @@ from iam_writer.studies import glued_pages
 
 
 def numbered(page, extents):
-    """The number of the line of each pixel of ink."""
+    """For each pixel of ink the number of its line."""
     line = np.zeros_like(page)
     for number, (top, bottom) in enumerate(extents, 1):
         line[top:bottom][page[top:bottom] < 128] = number

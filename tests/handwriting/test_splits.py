@@ -23,13 +23,13 @@ def lines_of(forms: dict[str, int], rows: int = 2, pieces: int = 2) -> list[Line
 
 
 def count_of(split: dict[str, list[Line]], attribute: str) -> tuple[int, ...]:
-    """How many forms (or rows, or ids) train, validation and test have."""
+    """The numbers of forms (or rows, or ids) in train, validation and test."""
     assert list(split) == ["train", "validation", "test"]
     return tuple(len({getattr(line, attribute) for line in lines}) for lines in split.values())
 
 
 def shared(split: dict[str, list[Line]], attribute: str) -> set[str]:
-    """What lies in two splits."""
+    """What is in more than one split."""
     sets = [{getattr(line, attribute) for line in lines} for lines in split.values()]
     return (sets[0] & sets[1]) | (sets[0] & sets[2]) | (sets[1] & sets[2])
 

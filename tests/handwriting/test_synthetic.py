@@ -95,7 +95,7 @@ def test_writers_differ_in_shapes_and_habits():
     hands = [draw_hand(seed=0, writer=writer) for writer in range(30)]
     for habit in ("slant", "width", "spacing", "word_spacing", "thickness", "pressure", "tremor", "drift"):
         assert np.std([getattr(hand, habit) for hand in hands]) > 0.05
-    # The letter a has several shapes among them, told by the number of its strokes and points.
+    # The letter a has several shapes. They differ in the number of strokes and points.
     shapes = {tuple(len(stroke) for stroke in hand.letters["a"][0]) for hand in hands}
     assert len(shapes) >= 3
 
@@ -108,7 +108,7 @@ def test_every_font_has_every_character(script):
 
 
 def test_what_version_1_draws():
-    """Raise VERSION where this changes: datasets that people have would no longer be what a seed gives."""
+    """If these bytes change, raise VERSION: datasets that people have built would differ from what their seed gives now."""
     assert small().lines[0].text == "of we make who found he"
     hand = draw_hand(seed=0, writer=0)
     assert (round(hand.slant, 6), round(hand.tremor, 6)) == (0.340893, 0.190269)

@@ -13,14 +13,14 @@ from iam_writer.models.augment import Augment
 
 
 def changed(ink, *names, seed=0):
-    """Float `[batch, width, height]` → the same after training's changes."""
+    """Patches, float `[batch, width, height]` → patches of the same shape, changed as in training."""
     return np.asarray(Augment(names, seed=seed)(np.asarray(ink, np.float32)[..., None], training=True))[
         ..., 0
     ]
 
 
 def a_stroke(batch=8, width=41, height=31, thickness=3):
-    """A slanted stroke, in every patch the same; its middle is the middle of the patch."""
+    """The same slanted stroke in every patch. Its middle is the middle of the patch."""
     x, y = np.meshgrid(np.arange(width) - width // 2, np.arange(height) - height // 2, indexing="ij")
     stroke = (np.abs(x - y // 2) <= thickness // 2) & (np.abs(y) <= 10)
     return np.repeat(stroke[None].astype(np.float32), batch, axis=0)
@@ -44,7 +44,7 @@ def test_the_next_step_changes_patches_otherwise(names):
 
 
 def moments(patch):
-    """Of the ink: its amount, its middle (x, y), and its covariance (xx, yy, xy)."""
+    """The amount of ink, the middle of the ink (x, y), and its covariance (xx, yy, xy)."""
     x, y = np.meshgrid(*(np.arange(size) for size in patch.shape), indexing="ij")
     amount = patch.sum()
     middle = (x * patch).sum() / amount, (y * patch).sum() / amount

@@ -1,4 +1,4 @@
-"""Half DeepWriter and DeepWriter tell a few real hands apart soon after their training has begun."""
+"""Half DeepWriter and DeepWriter distinguish a few real hands after a short training."""
 
 import collections
 import dataclasses
@@ -17,14 +17,14 @@ from pipelines.strips import Example, open_or_build
 
 WRITERS, LINES, STEPS = 3, 20, 45
 SIDE = 64
-"""Of a patch, in pixels: smaller than in the paper, and trained in a third of the time."""
+"""The size of a patch in pixels. It is smaller than in the paper, so that training takes a third of the time."""
 
 pytestmark = [pytest.mark.iam, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def strips(iam_dir, tmp_path_factory):
-    """The first lines of those who have the most, wide enough for two patches."""
+    """The first lines of the writers with the most lines. The lines are wide enough for two patches."""
     folder = tmp_path_factory.mktemp("iam")
     database = IamDatabase(iam_dir, unit="sentences", extract_dir=folder)
     lines = collections.defaultdict(list)
@@ -47,7 +47,7 @@ def strips(iam_dir, tmp_path_factory):
 
 
 def trained(strips, **changes):
-    """A network after STEPS batches, and its loss in each."""
+    """A network after STEPS batches, and its loss in each batch."""
     settings = dataclasses.replace(SETTINGS, patch_height=SIDE, learning_rate=3e-4, seed=0, **changes)
     strategy, _ = distribution.set_up_device(settings)
     model = compiling.compiled_model(settings, WRITERS, STEPS)

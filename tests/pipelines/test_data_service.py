@@ -1,4 +1,4 @@
-"""Batches that come from other processes are those that one process alone would have made."""
+"""Batches from other processes are the same as the batches of a single process."""
 
 import contextlib
 import dataclasses
@@ -22,11 +22,11 @@ from pipelines.patches import patches, start_columns
     [
         ("345", "345"),
         ("354", "345"),
-        ("3345345", "345"),  # A worker has begun anew.
+        ("3345345", "345"),  # A worker has restarted.
         ("2345", "345"),
-        ("4567", "34567"),  # Of two ahead, the third says that 3 is missing.
+        ("4567", "34567"),  # Up to two batches may be ahead. The third one shows that 3 is missing.
         ("35678", "345678"),
-        ("45637", "34567"),  # 3 was made by the time it came.
+        ("45637", "34567"),  # 3 came after it had been made here.
         ("45638", "3456"),  # 7 may still come, so 8 waits for it.
     ],
 )
@@ -46,7 +46,7 @@ def start(role, *arguments):
 
 @pytest.fixture
 def service():
-    """A dispatcher's address, its two workers, and the means to start another."""
+    """The address of a dispatcher, its two workers, and a function that starts another worker."""
     with contextlib.ExitStack() as stack:
 
         def started(*arguments):

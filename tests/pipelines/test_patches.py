@@ -109,7 +109,7 @@ def test_batches_have_one_static_shape(strips):
 
 def test_memory_of_batches_is_kept_by_tensorflow(strips):
     images, _ = next(iterate(patches(strips, patch_width=3, batch_size=4096, seed=0)))
-    # Of malloc, which gives it back to the system, TensorFlow has no figures, and says so by a ValueError.
+    # TensorFlow has no figures of malloc, which returns memory to the system. It then raises ValueError.
     assert tf.config.experimental.get_memory_info("CPU:0")["current"] >= tf.size(images)
 
 

@@ -1,4 +1,4 @@
-"""Each peer that is installed delivers true patches; those that are not skip, with the reason."""
+"""Each installed peer delivers correct patches. The tests of other peers are skipped with the reason."""
 
 import multiprocessing
 import pathlib
@@ -19,7 +19,7 @@ HEIGHT, WIDTH, BATCH = 20, 12, 64
 
 @pytest.fixture(autouse=True)
 def parsed_flags():
-    """Grain has flags of its own and reads them, which in the benchmark are parsed by then."""
+    """Marks the flags as parsed, because Grain reads its own flags. In the benchmark they are parsed already."""
     flags.FLAGS.mark_as_parsed()
 
 
@@ -129,7 +129,7 @@ def test_leaves_neither_thread_nor_process_behind(peer, corpus):
     assert eventually(lambda: children() <= processes) and not multiprocessing.active_children()
     assert eventually(
         lambda: native_threads() <= threads + 2
-    )  # The pool may have grown; thrice as large it is a leak.
+    )  # The pool may have grown. A pool three times as large is a leak.
 
 
 def test_counts_until_the_time_is_over_and_at_least_one_batch():

@@ -1,4 +1,4 @@
-"""What TensorFlow writes when it is loaded. Each test loads it in a process of its own."""
+"""What TensorFlow prints when it is loaded. Each test loads TensorFlow in a new process."""
 
 import os
 import subprocess

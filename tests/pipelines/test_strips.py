@@ -183,7 +183,7 @@ def test_what_a_killed_program_left_is_removed(tmp_path):
         ("a", lambda left: None, 3),  # Seven of ten images were laid.
         ("a", lambda left: (left / "columns").write_bytes(b"short"), 10),
         ("a", lambda left: (left / "written.npz").write_bytes(b"nonsense"), 10),
-        ("b", lambda left: None, 10),  # They were others' images.
+        ("b", lambda left: None, 10),  # The images that were left belong to other strips.
     ],
 )
 def test_what_a_killed_program_has_laid_is_not_laid_again(tmp_path, monkeypatch, source, damage, laid_again):

@@ -1,4 +1,4 @@
-"""calibration.py: made numbers in, known answers out."""
+"""calibration.py: numbers made by hand give known answers."""
 
 import dataclasses
 
@@ -35,7 +35,7 @@ def test_the_temperature_that_made_the_numbers_is_found():
 
 
 def test_calibration_error_by_hand():
-    # Two bins: 0.9 sure and half right, 0.3 sure and all right.
+    # Two bins: probability 0.9 and half of the answers right, probability 0.3 and all answers right.
     probability = np.array([0.9, 0.9, 0.3, 0.3])
     right = np.array([True, False, True, True])
     assert calibration.calibration_error(probability, right) == pytest.approx(0.5 * 0.4 + 0.5 * 0.7)
@@ -88,7 +88,7 @@ def test_logistic_is_calibrated_and_finite():
     random = np.random.default_rng(0)
     scores = np.concatenate([random.normal(1, 1, 5000), random.normal(-1, 1, 20_000)])
     same = np.arange(25_000) < 5000
-    # For two normals one apart from zero each, the log-odds are 2 × score.
+    # For two normal distributions with means 1 and -1, the log-odds are 2 × score.
     np.testing.assert_allclose(calibration.fit_logistic(scores, same), [2, 0], atol=0.1)
     apart = calibration.fit_logistic(np.array([1.0, 0.9, -1.0]), np.array([True, True, False]))
     assert np.isfinite(apart).all() and apart[0] > 0

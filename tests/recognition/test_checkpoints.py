@@ -1,4 +1,4 @@
-"""checkpoints.py: what else is in the file besides weights."""
+"""checkpoints.py: what a checkpoint holds besides weights."""
 
 import json
 import zipfile
@@ -90,7 +90,7 @@ def test_what_keras_does_not_know_is_told_in_a_sentence(trained, tmp_path):
 
 def test_training_calibrates(trained):
     found = checkpoints.read_calibration(trained[0] / "best.keras")
-    assert (found.forms, found.lines) == (5, 10)  # Of each writer's four forms one is for validation.
+    assert (found.forms, found.lines) == (5, 10)  # One of each writer's four forms is for validation.
     assert found.projection.shape == (256, 4)
     assert (found.pairs > 0).all()
     assert found.combine == "probabilities"

@@ -1,4 +1,4 @@
-"""gallery.py: embeddings in, who is like whom out."""
+"""gallery.py: embeddings in, the most similar hands out."""
 
 import io
 

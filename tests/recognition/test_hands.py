@@ -14,7 +14,7 @@ from iam_writer.recognition import described, hand_gallery, hands, reference
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """The folder of known writers, and a page of each to ask about."""
+    """The folder of known writers, and a page by each of them to ask about."""
     return write_pages(tmp_path_factory.mktemp("pages"))
 
 
@@ -85,7 +85,7 @@ def test_a_page_is_counted_once(pages, cache, monkeypatch):
 
 
 def test_the_resolution_that_a_file_says_is_used(pages, tmp_path):
-    """Half the pixels, with and without a word on their resolution."""
+    """A page with half the pixels in two files. One says 150 dpi; the other says 72 dpi, which counts as unknown."""
     known, asked = pages
     with Image.open(asked[0]) as page:
         half = page.resize((page.width // 2, page.height // 2), Image.Resampling.BOX)

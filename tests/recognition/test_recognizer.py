@@ -1,4 +1,4 @@
-"""recognizer.py: a small trained network at work."""
+"""recognizer.py: the answers of a small trained network."""
 
 import dataclasses
 import io
@@ -23,7 +23,7 @@ def test_strips(network, trained):
 
 @pytest.fixture(scope="module")
 def page(trained):
-    """The test lines as they were before they were laid, as if they had been found on a page."""
+    """The test lines before they were made into strips, as if they had been found on a page."""
     builder = tfds.builder_from_directory(datasets.prepared("iam_writer/synthetic", trained[1])[0])
     images = [
         np.asarray(Image.open(io.BytesIO(example.image)))
@@ -65,7 +65,7 @@ def test_windows_without_ink_do_not_vote(network, page):
     assert not scan.votes[scan.column >= image.shape[1]].any()
     assert scan.votes.any()
     white = network.scan([np.full((100, network.height), 255, np.uint8)])
-    assert white.votes.all()  # Something must be said.
+    assert white.votes.all()  # A page without ink must get an answer too.
 
 
 @pytest.mark.parametrize(

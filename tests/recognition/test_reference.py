@@ -1,4 +1,4 @@
-"""iam_writer/recognition/reference.py and studies/reference_learning.py: what the wheel knows of hands, and how it was learnt."""
+"""iam_writer/recognition/reference.py and studies/reference_learning.py: the reference in the wheel, and how it is learnt."""
 
 import dataclasses
 

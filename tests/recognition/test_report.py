@@ -11,7 +11,7 @@ from iam_writer.recognition import report
 
 
 def evaluation(lines_of_form, right):
-    """One form of writer 0; `right` says, of so many lines taken together, whether the answer is right."""
+    """One form of writer 0. `right`: number of lines taken together → whether the answer is right."""
 
     def judged(pieces):
         said = np.array([0 if right(len(piece)) else 1 for piece in pieces])

@@ -1,4 +1,4 @@
-"""The report of iam_writer.evaluate as a browser shows it: nothing complains, is empty, or is cut off."""
+"""The report of iam_writer.evaluate in a browser: no errors, no empty pictures, and nothing is cut off."""
 
 import json
 import pathlib
@@ -39,7 +39,7 @@ HEIGHT = 6000
 
 
 def faults(text: str, width: int, folder: pathlib.Path) -> list[str]:
-    """What is wrong with a web page in a window of that width."""
+    """The faults of a web page in a window of this width."""
     page, picture = folder / "page.html", folder / f"{width}.png"
     page.write_text(text + MEASURE)
     options = "--headless --no-sandbox --disable-gpu --hide-scrollbars --enable-logging=stderr".split()

@@ -1,4 +1,4 @@
-"""rule.py: the rule itself, and one line that is asked about in five ways."""
+"""rule.py: the rule itself, and the answers of five programs and formats about one line."""
 
 import importlib.util
 import io
@@ -52,7 +52,7 @@ def test_what_is_no_rule(wrong):
 
 
 def test_a_checkpoint_without_a_rule_has_that_of_its_result_json(trained, tmp_path):
-    """As version 0.1 wrote it: the trained network's last checkpoint has no rule either."""
+    """A checkpoint as version 0.1 wrote it. The last checkpoint of the trained network has no rule either."""
     path = tmp_path / "last.keras"
     shutil.copy(trained[0] / "last.keras", path)
     assert checkpoints.read_rule(path) == Rule(LEGACY_STRIDE, "probabilities")
@@ -65,7 +65,7 @@ COMBINED = pytest.mark.parametrize("combine", ["probabilities", "log_probabiliti
 
 @pytest.fixture
 def checkpoint(trained, tmp_path, combine):
-    """A copy of the trained network whose rule has a stride and a combination of its own."""
+    """A copy of the trained network whose rule has another stride and another combination."""
     path = tmp_path / "best.keras"
     shutil.copy(trained[0] / "best.keras", path)
     checkpoints.add_calibration(path, Rule(7, combine), checkpoints.read_calibration(path))

@@ -43,7 +43,7 @@ def run(base):
 
 @pytest.fixture(scope="module")
 def stopped_once(base):
-    """What `run` returns after it was stopped in its third run; and the folder of each run that was begun."""
+    """What `run` returns after it was stopped in its third run and continued, and the folder of each run that began."""
     real, begun = experiment.run, []
 
     def stopped_in_the_third(settings):
@@ -96,7 +96,7 @@ def test_a_scan_of_other_weights_is_made_anew(base, stopped_once):
 
 
 def test_a_scan_at_another_stride_is_made_anew(base, stopped_once):
-    """The base's stride may change without another training; a scan that varies something else has it too."""
+    """A new stride of the base needs no new training. A scan that changes another flag uses the new stride too."""
     folder = pathlib.Path(base.workdir) / "base/seed1"
     data = load(base)
     strides = []
@@ -154,7 +154,7 @@ def test_the_page():
 
 
 def test_the_program(base, tmp_path):
-    """From the command line, with speeds as they are."""
+    """Runs the program from the command line, and measures real speeds."""
     one = dataclasses.replace(base, num_seeds=1, workdir=str(tmp_path / "runs"))
     (tmp_path / "base.flags").write_text(one.as_flags())
     at_once = "from iam_writer.studies import ablation; ablation.ROUND_SECONDS = 0\n"

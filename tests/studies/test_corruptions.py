@@ -21,7 +21,7 @@ def test_what_is_random_depends_on_the_names_only(name):
     assert (first.shape, first.dtype) == (gray.shape, np.uint8)
     assert np.array_equal(first, corrupted(gray, name, "a01-000u-s00-00"))
     assert not np.array_equal(first, gray)
-    assert np.array_equal(gray, line())  # What it was given is untouched.
+    assert np.array_equal(gray, line())  # The input is unchanged.
     if name != "low_resolution":
         assert not np.array_equal(first, corrupted(gray, name, "a01-000u-s00-01"))
 

@@ -1,4 +1,4 @@
-"""glued_pages.py: lines in, a page out that is known to its last pixel of ink."""
+"""glued_pages.py: lines in, a page out on which the line of every pixel of ink is known."""
 
 import dataclasses
 

@@ -8,7 +8,7 @@ from iam_writer.studies import hand_made_features as features
 
 
 def drawn(rows):
-    """Ink where a text has an X."""
+    """An image, bool `[height, width]`, with ink where the text has an X."""
     return np.array([[letter == "X" for letter in row] for row in rows])
 
 
@@ -28,7 +28,7 @@ def test_edges_of_a_bar_run_in_its_direction(dx, dy, sector):
     directions, hinges = features.contour_counts(bar(dx, dy))
     assert directions.argmax() == sector
     assert directions[sector] > 0.8 * directions.sum()
-    # Of a straight edge, the two legs of most hinges point in opposite directions.
+    # On a straight edge, the two legs of most hinges point in opposite directions.
     low, high = divmod(
         int(np.flatnonzero(features._PAIR.ravel() == hinges.argmax())[-1]), features.DIRECTIONS
     )

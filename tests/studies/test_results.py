@@ -10,7 +10,7 @@ from iam_writer.studies import results_page as results
 
 
 def made(dataset="top50", seed=0, line=0.9, model="article", lines=667, **more):
-    """What a run leaves, as far as the page looks at it."""
+    """The part of a run's result.json that the page uses."""
     return {
         "test.patch_top1": 0.7,
         "test.line_top1": line,
@@ -38,7 +38,7 @@ def made(dataset="top50", seed=0, line=0.9, model="article", lines=667, **more):
 
 
 def tables(page):
-    """Heading → its rows of cells, the head left out."""
+    """Heading → the rows of cells in its table, without the head."""
     found = {}
     for line in page.splitlines():
         if line.startswith("## "):
@@ -156,7 +156,7 @@ def test_a_file_of_means_stands_for_those_of_its_seeds(tmp_path):
 def test_the_program_writes_the_page(tmp_path):
     (tmp_path / "result.json").write_text(json.dumps(made()))
     output = tmp_path / "docs/results.md"
-    # Named twice, it is one run all the same.
+    # A file that is named twice is still one run.
     twice = tmp_path / "result.json", tmp_path / "docs/../result.json"
     run_module("studies.results", *twice, f"--output={output}").check_returncode()
     assert output.read_text() == results.report([made()])

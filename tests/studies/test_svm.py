@@ -49,7 +49,7 @@ def test_hands_are_told_apart(hands, writers):
     "recipe", ["descriptor_top50", "descriptor_writers301", "svm_top50", "svm_writers301"]
 )
 def test_recipes(recipe):
-    """Their flags are known, and what is missing is told."""
+    """The program accepts the recipe's flags, and reports what is missing."""
     done = run_module(
         "studies.baseline", f"--recipe={recipe}", "--manual_dir=/nowhere", "--data_dir=/nowhere"
     )

@@ -16,7 +16,7 @@ from iam_writer.studies import people
 
 @pytest.fixture(scope="module")
 def strangers(tmp_path_factory):
-    """A folder of lines by four writers whom nobody knows: three forms each, of two lines."""
+    """A folder of lines by four writers whom the network does not know: three forms each, of two lines."""
     folder = tmp_path_factory.mktemp("strangers")
     handwriting = SyntheticHandwriting(num_writers=4, forms_per_writer=3, lines_per_form=2, seed=1)
     for line in handwriting.lines:

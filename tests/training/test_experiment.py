@@ -41,7 +41,7 @@ def test_a_cosine_over_all_steps_or_over_those_after_the_warm_up():
 
 
 def bars(number, seed):
-    """Patches uint8 `[number, 40, 32]` of bars that lie, stand, or slant, the classes, in noise; labels `[number]`."""
+    """Patches of bars in noise, uint8 `[number, 40, 32]`, and labels `[number]`. The classes are lying, standing and slanted."""
     random = np.random.default_rng(seed)
     x, y = np.meshgrid(np.arange(40), np.arange(32), indexing="ij")
     labels = random.integers(0, 3, number)
@@ -57,7 +57,7 @@ def bars(number, seed):
     ["float32", "mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],  # Slow on a CPU.
 )
 def test_each_precision_learns(precision):
-    """Loss and softmax are in float32, and float16 scales its loss; all come to the same accuracy."""
+    """Loss and softmax are in float32, and float16 scales its loss. All precisions reach the same accuracy."""
     settings = dataclasses.replace(SETTINGS, precision=precision, learning_rate=3e-3)
     try:
         _, chosen = distribution.set_up_device(settings)

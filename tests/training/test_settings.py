@@ -38,7 +38,7 @@ def test_home_is_resolved_in_each_folder(monkeypatch):
 
 
 def refused(before, now, *datasets):
-    """What is said of a checkpoint of another run."""
+    """The message about a checkpoint of another run."""
     with pytest.raises(OtherRunError, match=r"^x\.keras belongs to another run: ") as caught:
         check_same_run(before, now, "x.keras", datasets)
     return str(caught.value)
