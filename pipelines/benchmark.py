@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import functools
 import importlib
-import io
 import json
 import os
 import pathlib
@@ -27,8 +26,8 @@ from typing import Any
 import numpy as np
 import psutil
 from absl import app, flags
-from PIL import Image, ImageDraw
 
+from pipelines.benchmarking.corpus import lay_corpus, make_images
 from pipelines.benchmarking.peers import PEERS, Corpus, Peer, Session, in_process
 from pipelines.benchmarking.report import Row, diagnosis, draw, ratios, table
 from pipelines.system.cores import usable_cores
@@ -38,9 +37,7 @@ flags.DEFINE_integer("images", 600, "Images in the corpus.", 1)
 flags.DEFINE_integer("mean_width", 1326, "Mean width of the images, in columns.", 1)
 flags.DEFINE_integer("patch_height", 113, "Height of the images and of a patch, in pixels.", 1)
 flags.DEFINE_integer("patch_width", 113, "Width of a patch, in columns.", 1)
-flags.DEFINE_multi_integer(
-    "batch_size", [256, 1024, 4096], "Patches in a batch. Repeat the flag for several.", 1
-)
+flags.DEFINE_multi_integer("batch_size", [256, 1024, 4096], "Patches in a batch. Repeat it for several.", 1)
 flags.DEFINE_integer("peers_batch_size", 1024, "Patches in a batch of a peer.", 1)
 flags.DEFINE_multi_integer("parallel_calls", [2], "Batches made at once. Repeat the flag for several.", 1)
 flags.DEFINE_list(
@@ -49,9 +46,7 @@ flags.DEFINE_list(
     f"Measure only these of {', '.join(peer.key for peer in PEERS)}; 'none' for none. Default: all that are installed. "
     "The limit is always measured if numba is installed.",
 )
-flags.DEFINE_string(
-    "ffcv_python", None, "A Python that has FFCV. Default: the environment variable FFCV_PYTHON."
-)
+flags.DEFINE_string("ffcv_python", None, "A Python with FFCV. Default: the environment variable FFCV_PYTHON.")
 flags.DEFINE_list(
     "corpus_megabytes", [], "Also measure ours on corpora of these sizes, in megabytes, such as 10,400,2500."
 )
@@ -150,44 +145,6 @@ def our_modes() -> dict[str, Peer]:
         mode("ours, pairs of patches", "pairs", patches),
     )
     return {mode.key: mode for mode in modes}
-
-
-def make_images(images: int, mean_width: int, height: int, min_width: int) -> list[bytes]:
-    """PNG files of gray lines that look a little like handwriting. Their widths are from half to twice the mean."""
-    random = np.random.default_rng(0)
-    files = []
-    # The mean of 2^U(-1,1) is 1.0820.
-    for width in (mean_width * 2.0 ** random.uniform(-1, 1, images) / 1.0820).astype(int):
-        picture = Image.new("L", (max(min_width, width), height), 255)
-        pen = ImageDraw.Draw(picture)
-        for x in range(0, width, 30):
-            points = [
-                (x + dx, y)
-                for dx, y in zip(
-                    random.normal(15, 12, 6), random.uniform(height / 6, height * 5 / 6, 6), strict=True
-                )
-            ]
-            pen.line(points, fill=int(random.integers(0, 120)), width=3, joint="curve")
-        file = io.BytesIO()
-        picture.save(file, "PNG")
-        files.append(file.getvalue())
-    return files
-
-
-def lay_corpus(files: Sequence[bytes], folder: pathlib.Path, height: int, width: int, total: int) -> Corpus:
-    """Lays `total` images into strips. The files are repeated. Fifty writers have equal shares of the images."""
-    from pipelines.strips import Example, open_or_build
-
-    labels = np.arange(total, dtype=np.int32) * 50 // total
-    strips = open_or_build(
-        folder / f"strips-{height}x{width}-{total}",
-        lambda: (Example(files[k % len(files)], int(label)) for k, label in enumerate(labels)),
-        height=height,
-        min_width=width,
-        source=f"{total} images, {len(files)} different ones of {sum(map(len, files))} bytes",
-        total=total,
-    )
-    return Corpus(files, labels, strips, folder, height, width)
 
 
 class Measurements:

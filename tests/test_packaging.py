@@ -16,7 +16,7 @@ from forks import PROGRAM, WITHOUT_TENSORFLOW, Fork
 from iam_writer import __main__, __version__
 
 ROOT = pathlib.Path(__file__).parents[1]
-DATA = {"README.md", "CITATIONS.bib", "TAGS.txt", "py.typed"}
+DATA = {"README.md", "CITATIONS.bib", "TAGS.txt", "py.typed", "reference.npz"}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,12 @@ def test_the_wheel_has_all_modules_and_data_and_nothing_else(wheel):
         for path in (ROOT / package).rglob("*")
         if path.suffix in (".py", ".flags") or path.name in DATA
     }
-    assert {"iam_writer/flagfiles/quickstart.flags", "iam_writer/py.typed", "pipelines/py.typed"} <= in_tree
+    assert {
+        "iam_writer/flagfiles/quickstart.flags",
+        "iam_writer/py.typed",
+        "pipelines/py.typed",
+        "iam_writer/recognition/reference.npz",
+    } <= in_tree
     assert {"iam_writer/README.md", "iam_writer/CITATIONS.bib", "iam_writer/TAGS.txt"} <= in_tree
     assert {name for name in wheel if ".dist-info/" not in name} == in_tree
 
