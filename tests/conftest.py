@@ -163,3 +163,23 @@ def write_iam(
 
 SMALL_IAM = {f"a0{writer}-{form:03}": f"00{writer}" for writer in range(3) for form in range(writer + 1)}
 """Writer 000 has one form, 001 has two and 002 has three."""
+
+
+TRAINED = {
+    "trained",
+    "network",
+    "evaluated",
+    "form_images",
+    "finished",
+    "joint",
+    "stopped_once",
+    "dataset",
+    "iam_dir",
+}
+"""Fixtures that train a network, build a dataset for one, or read real images: whatever takes them is slow."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if TRAINED & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)

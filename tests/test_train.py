@@ -153,6 +153,7 @@ def test_more_epochs_go_on_where_fewer_ended(finished, tmp_path):
     assert names[0] == names[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["best", "last"])
 def test_a_damaged_checkpoint_in_the_workdir(settings, name):
     experiment.run(settings)
@@ -162,6 +163,7 @@ def test_a_damaged_checkpoint_in_the_workdir(settings, name):
         experiment.run(settings)
 
 
+@pytest.mark.slow
 def test_a_best_checkpoint_of_another_run_is_not_taken_for_ones_own(settings, tmp_path):
     experiment.run(settings)
     experiment.run(dataclasses.replace(settings, seed=2, workdir=str(tmp_path / "other")))
@@ -177,6 +179,7 @@ def test_two_programs_do_not_train_in_one_workdir(settings):
     assert not list(pathlib.Path(settings.workdir).glob("*.keras"))
 
 
+@pytest.mark.slow
 def test_several_seeds(settings):
     seeds = dataclasses.replace(settings, num_seeds=2, epochs=1, deterministic=True)
     summary = experiment.run_seeds(seeds)
@@ -273,6 +276,7 @@ tf.distribute.MirroredStrategy = lambda: strategy
 """
 
 
+@pytest.mark.slow
 def test_mirrored_over_two_cpus(settings):
     """Runs in its own process, because logical devices must be made before TensorFlow starts."""
     mirrored = dataclasses.replace(settings, strategy="mirrored", epochs=1, augment=list(AUGMENTATIONS))
@@ -288,6 +292,7 @@ def test_gathering_on_the_device_gives_the_same_weights(finished, tmp_path):
     assert same_weights(pathlib.Path(settings.workdir) / "last.keras", tmp_path / "device/last.keras")
 
 
+@pytest.mark.slow
 def test_a_run_killed_twice_ends_with_the_same_weights(settings, tmp_path):
     """kill -9 between and within steps leaves no chance to clean up. The settings use everything that has a state."""
     alone = dataclasses.replace(

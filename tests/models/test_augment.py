@@ -213,6 +213,7 @@ assert not np.array_equal(before, model.layers[1].seed_generator.state.value)
 """
 
 
+@pytest.mark.slow
 def test_in_jax_compiled():
     pytest.importorskip("jax", reason="JAX is not installed")
     done = subprocess.run(

@@ -97,6 +97,7 @@ def test_logits_are_float32_whatever_the_precision_and_patch(name, precision):
     assert model.layers[2].compute_dtype == precision.removeprefix("mixed_")
 
 
+@pytest.mark.slow
 def test_networks_do_not_depend_on_the_users_keras_json(tmp_path):
     (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first"}')
     code = (

@@ -36,6 +36,7 @@ def row(key, rate, batch_size=1024, **others):
     return Row(**fields | others)
 
 
+@pytest.mark.slow
 def test_the_whole_program(tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib draws the plot: pip install '.[peers]'")
     output, plot = tmp_path / "out.json", tmp_path / "out.png"
@@ -77,6 +78,7 @@ def test_training_on_jax_after_a_quiet_start():
     assert "oneDNN" not in done.stderr and "cpu_feature_guard" not in done.stderr
 
 
+@pytest.mark.slow
 def test_rows_are_kept_if_training_fails(tmp_path):
     output = tmp_path / "out.json"
     # The function takes one argument, not three.
@@ -90,6 +92,7 @@ def test_rows_are_kept_if_training_fails(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_rows_are_kept_if_a_later_round_fails(tmp_path):
     program = """
 from absl import app

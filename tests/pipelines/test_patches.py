@@ -57,6 +57,7 @@ def test_a_thousand_batches_do_not_depend_on_the_threads(strips, balance, parall
     assert same(one, many)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("balance", ["none", "writers"])
 def test_any_step_can_be_had_first(strips, balance):
     whole = first_batches(strips, 24, balance=balance)

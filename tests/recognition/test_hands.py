@@ -41,6 +41,7 @@ def test_the_same_page_in_other_bytes_is_told(pages, tmp_path):
     assert not any("same page" in text for text in hands.verify(*pages[1][:2]).warnings)
 
 
+@pytest.mark.slow
 def test_each_page_is_named(pages):
     known, asked = pages
     assert [hands.identify(known, path).writer for path in asked] == ["w00", "w01", "w02", "w03"]

@@ -153,6 +153,7 @@ def test_the_page():
     assert "of seed 0. " in ablation.page({"": results[""][:1]}, minutes=2)
 
 
+@pytest.mark.slow
 def test_the_program(base, tmp_path):
     """Runs the program from the command line, and measures real speeds."""
     one = dataclasses.replace(base, num_seeds=1, workdir=str(tmp_path / "runs"))
@@ -175,6 +176,7 @@ def test_the_program(base, tmp_path):
     assert result["config"]["patch_width"] == 48
 
 
+@pytest.mark.slow
 def test_the_speed_on_two_devices(base):
     """Runs in its own process, because logical devices must be made before TensorFlow starts."""
     code = (

@@ -75,6 +75,7 @@ def test_each_precision_learns(precision):
     assert (logits.argmax(axis=1) == labels).mean() > 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="TensorFlow has oneDNN for x86 here")
 def test_convolutions_are_those_of_onednn_on_any_processor():
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
