@@ -31,7 +31,7 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "known", None, "Folder with a folder of pages for each known writer. Needs no --checkpoint."
 )
-flags.DEFINE_bool("json", False, "Print an object a file, a line each: file, writer, probability, top5 …")
+flags.DEFINE_bool("json", False, "Print a JSON object for each file, one a line.")
 flags.DEFINE_string("gallery", None, "File of iam_writer.enroll: rank the writers in it.")
 flags.DEFINE_string(
     "explain", None, "Draw into this PNG which parts of the page (one only) speak for the answer."

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from iam_writer.recognition.descriptor import LONGEST_RUN, run_counts
 from pipelines.two_tones import BLACK, two_tones
 
 LEG = 5
@@ -19,9 +20,6 @@ LEG = 5
 
 DIRECTIONS = 24
 """Sectors of the circle. The first is centred on the direction of reading, so that no common direction lies on an edge."""
-
-LONGEST_RUN = 60
-"""Pixels of the longest run that is counted. Longer runs of paper are margins and gaps between words."""
 
 _PAIRS = DIRECTIONS * (DIRECTIONS + 1) // 2
 _PAIR = np.zeros((DIRECTIONS, DIRECTIONS), np.int64)  # [lower sector, higher sector] → its number
@@ -85,20 +83,6 @@ def _sectors(step: np.ndarray) -> np.ndarray:
     x, y = step.T
     sector = np.rint(np.arctan2(-y, x) * (DIRECTIONS / (2 * np.pi))).astype(np.int64) % DIRECTIONS
     return np.where((x == 0) & (y == 0), -1, sector)
-
-
-def run_counts(ink: np.ndarray) -> np.ndarray:
-    """Counts the runs of paper between two pixels of ink in a row, by their length.
-
-    Args:
-      ink: bool `[height, width]`.
-
-    Returns:
-      int64 `[LONGEST_RUN]`, from length 1.
-    """
-    row, column = np.nonzero(ink)
-    lengths = np.diff(column)[np.diff(row) == 0] - 1
-    return np.bincount(lengths[lengths <= LONGEST_RUN], minlength=LONGEST_RUN + 1)[1:]
 
 
 def features(counts: np.ndarray) -> np.ndarray:
