@@ -96,19 +96,25 @@ def write(evaluation: Evaluation, folder: pathlib.Path) -> pathlib.Path:
     page.add(_head(evaluation))
     page.add(_accuracies(evaluation))
     page.picture(
-        "calibration", _calibration(evaluation), "How sure the answers are, and how often they are right."
+        "calibration",
+        _calibration(evaluation),
+        "How probable the network says its answers are, and how often they are right. Good answers lie on the line.",
     )
     page.picture("amount", _by_amount(evaluation), _amount_caption(evaluation))
     page.picture("writers", _bars(evaluation), _bars_caption(evaluation))
     confused = _most_confused(evaluation)
     if confused:
         page.picture(
-            "confusion", _confusion(evaluation, confused), "Lines of the writers confused most often."
+            "confusion",
+            _confusion(evaluation, confused),
+            "The writers that are confused most often. A number is a number of lines.",
         )
-        page.picture("hands", _hands(evaluation, confused), "How those writers write.")
+        page.picture("hands", _hands(evaluation, confused), "Two lines by each of these writers.")
     wrong = _wrongest(evaluation)
     if wrong:
-        page.picture("wrongest", _lines(evaluation, wrong), "The surest of the wrong answers.")
+        page.picture(
+            "wrongest", _lines(evaluation, wrong), "The wrong answers that the network was surest of."
+        )
     path = folder / "report.html"
     write_beside(path, page.text(f"Who wrote this? {evaluation.name}"))
     return path
@@ -182,9 +188,11 @@ def _accuracies(evaluation: Evaluation) -> str:
     return (
         '<div class="wide"><table><tr><th></th><th>number</th><th>top-1</th><th>top-5</th><th>mean over writers</th></tr>\n'
         + "\n".join(rows)
-        + "</table></div>\n<p>In brackets: 95 % intervals, for lines by drawing whole forms, for forms by Wilson's score. "
-        f"Expected calibration error: lines {found['line_calibration_error']:.1%}, forms {found['form_calibration_error']:.1%}. Of the known writers' "
-        f"forms {found['form_accepted']:.1%} are accepted as such; the aim is {1 - calibrations.FALSE_REJECTION:.0%}.</p>"
+        + "</table></div>\n<p>The 95% intervals stand in brackets. Those of lines come from drawing whole forms at random, "
+        "those of forms are Wilson's. The expected calibration error is "
+        f"{found['line_calibration_error']:.1%} for lines and {found['form_calibration_error']:.1%} for forms. The network "
+        f"accepts {found['form_accepted']:.1%} of these forms as written by a known writer. The aim is "
+        f"{1 - calibrations.FALSE_REJECTION:.0%}.</p>"
     )
 
 
@@ -210,9 +218,9 @@ def _calibration(evaluation: Evaluation) -> Figure:
             one.scatter(sure, hits, s=15 + 120 * share, color=GOOD, zorder=3, clip_on=False)
         error = calibrations.calibration_error(first, right)
         one.set_title(f"{len(piece)} {level}, error {error:.1%}", fontsize=10)
-        one.set_xlabel("probability told")
+        one.set_xlabel("stated probability")
         one.set(xlim=(0, 1.05), ylim=(0, 1.05), xticks=(0, 0.5, 1))
-    axes[0].set_ylabel("share that is right")
+    axes[0].set_ylabel("share of right answers")
     return figure
 
 
@@ -228,11 +236,13 @@ def _by_amount(evaluation: Evaluation) -> Figure:
         of_bin = (windows >= low) & ((windows <= high) if last else (windows < high))
         if of_bin.any():
             _point(left, float(np.median(windows[of_bin])), hit[of_bin])
-    left.set_xlabel("windows of a line")
+    left.set_xlabel("windows on a line")
     left.set_ylabel("accuracy")
-    for size, hit in _together(evaluation):
+    together = _together(evaluation)
+    for size, hit in together:
         _point(right, size, hit)
-    right.set_xticks(TOGETHER)
+    right.set_xticks([size for size, _ in together])
+    right.set_xlim(0.5, together[-1][0] + 0.5)
     right.set_xlabel("lines taken together")
     left.set_ylim(0, 1.03)
     return figure
@@ -292,7 +302,11 @@ def _bars(evaluation: Evaluation) -> Figure:
     for i, (share, count, _) in enumerate(rows):
         axes.text(share + 0.01, i, f"{-count}", va="center", fontsize=8, color="#52606d")
     axes.set_yticks(range(len(rows)), [name for _, _, name in rows], fontsize=8)
-    axes.set(xlim=(0, 1.1), ylim=(-0.7, len(rows) - 0.3), xlabel="accuracy of lines, and how many lines")
+    axes.set(
+        xlim=(0, 1.1),
+        ylim=(-0.7, len(rows) - 0.3),
+        xlabel="accuracy on lines; beside each bar, the number of lines",
+    )
     return figure
 
 
@@ -328,7 +342,7 @@ def _confusion(evaluation: Evaluation, chosen: list[int]) -> Figure:
     names = [evaluation.writers[w] for w in chosen]
     axes.set_xticks(range(len(names) + 1), [*names, "another"], rotation=45, ha="right")
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="was told to be", ylabel="written by")
+    axes.set(xlabel="named by the network", ylabel="written by")
     axes.spines[:].set_visible(False)
     return figure
 
@@ -371,8 +385,8 @@ def _lines(evaluation: Evaluation, lines: list[int]) -> Figure:
         _draw(one, evaluation, line)
         one.axis("off")
         one.set_title(
-            f"{evaluation.strips.ids[line]}: by {evaluation.writers[evaluation.strips.labels[line]]}, told to be "
-            f"{evaluation.writers[first[line]]}'s ({sure[line]:.0%})",
+            f"{evaluation.strips.ids[line]}: written by {evaluation.writers[evaluation.strips.labels[line]]}; the network "
+            f"names {evaluation.writers[first[line]]} ({sure[line]:.0%})",
             loc="left",
             fontsize=9,
             color="#52606d",
