@@ -5,36 +5,58 @@ import pathlib
 import platform
 import sys
 from collections.abc import Iterable
+from typing import NotRequired, TypedDict, cast
 
 import keras
 
 from iam_writer.common.devices import gpus
 from pipelines.system.cores import usable_cores
 
+_PACKAGES = ("iam_writer", "tensorflow", "tensorflow-datasets", "keras", "numpy")
 
-def provenance(packages: Iterable[str] = ()) -> dict[str, object]:
-    """What result.json says about where it comes from.
+Provenance = TypedDict(
+    "Provenance",
+    {
+        "command": list[str],  # The words of the command line.
+        "backend": str,  # Of Keras.
+        "versions.python": str,
+        # None if the package is not installed, for instance in a checkout.
+        "versions.iam_writer": str | None,
+        "versions.tensorflow": str | None,
+        "versions.tensorflow-datasets": str | None,
+        "versions.keras": str | None,
+        "versions.numpy": str | None,
+        "versions.jax": NotRequired[str | None],  # With this backend only.
+        "versions.scikit-learn": NotRequired[str | None],  # In results of the baseline.
+        "versions.opencv-python-headless": NotRequired[str | None],  # The same.
+        "machine.cores": int,  # How many cores the program may use.
+        "machine.cpu": str | None,  # The name of the processor, if the system tells it.
+        "machine.gpus": int,  # How many there are.
+        "machine.gpu": str | None,  # The name of the first one.
+    },
+)
+"""The entries of a result that say where it comes from."""
+
+
+def provenance(packages: Iterable[str] = ()) -> Provenance:
+    """What a result says about where it comes from.
 
     Args:
-      packages: whose versions to add to those that every program uses.
-
-    Returns:
-      `command`, the words of the command line; `backend`, Keras'; `versions.<package>`; `machine.cores`, how many may be
-      used; `machine.cpu`, a name or null; `machine.gpus`, their number; `machine.gpu`, the first one's name or null.
+      packages: packages whose versions are added to those of the packages that every program uses.
     """
-    found: dict[str, object] = {"command": sys.orig_argv, "backend": keras.backend.backend()}
-    if keras.backend.backend() == "jax":
-        packages = ["jax", *packages]
-    for package in ("iam_writer", "tensorflow", "tensorflow-datasets", "keras", "numpy", *packages):
-        found[f"versions.{package}"] = _version(package)
-    found_gpus = gpus()
-    return found | {
+    backend, found_gpus = keras.backend.backend(), gpus()
+    names = (*_PACKAGES, *(["jax"] if backend == "jax" else []), *packages)
+    found = {
+        "command": sys.orig_argv,
+        "backend": backend,
+        **{f"versions.{name}": _version(name) for name in names},
         "versions.python": platform.python_version(),
         "machine.cores": usable_cores(),
         "machine.cpu": _cpu(),
         "machine.gpus": len(found_gpus),
         "machine.gpu": found_gpus[0].name if found_gpus else None,
     }
+    return cast(Provenance, found)
 
 
 def _version(package: str) -> str | None:

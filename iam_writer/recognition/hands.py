@@ -13,7 +13,7 @@ import math
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 import numpy as np
 
@@ -60,6 +60,37 @@ class Sample:
         return float(reference.amount(self.counts[None])[0])
 
 
+class ComparisonAsJson(TypedDict):
+    """What `iam_writer.verify --json` prints; see `Comparison`."""
+
+    questioned: str
+    known: str
+    log10_odds: float
+    false_match: float
+    false_non_match: float
+    writers: int
+    lines: int
+    warnings: list[str]
+    same: bool
+
+
+class Candidate(TypedDict):
+    """A known writer, and how strongly the page speaks for this writer's hand; see `Ranking`."""
+
+    writer: str
+    log10_odds: float
+
+
+class RankingAsJson(TypedDict):
+    """What `iam_writer.identify --json` prints about a page; see `Ranking`."""
+
+    file: str
+    writer: str | None
+    candidates: list[Candidate]
+    lines: int
+    warnings: list[str]
+
+
 @dataclasses.dataclass(frozen=True)
 class Comparison:
     """Whether one hand wrote two samples.
@@ -88,8 +119,18 @@ class Comparison:
     def same(self) -> bool:
         return self.log10_odds > 0
 
-    def as_json(self) -> dict[str, object]:
-        return dataclasses.asdict(self) | {"same": self.same, "warnings": list(self.warnings)}
+    def as_json(self) -> ComparisonAsJson:
+        return {
+            "questioned": self.questioned,
+            "known": self.known,
+            "log10_odds": self.log10_odds,
+            "false_match": self.false_match,
+            "false_non_match": self.false_non_match,
+            "writers": self.writers,
+            "lines": self.lines,
+            "warnings": list(self.warnings),
+            "same": self.same,
+        }
 
     def as_text(self) -> str:
         answer = "one hand wrote both" if self.same else "two hands wrote them"
@@ -121,9 +162,14 @@ class Ranking:
     lines: int
     warnings: tuple[str, ...]
 
-    def as_json(self) -> dict[str, object]:
-        candidates = [{"writer": writer, "log10_odds": odds} for writer, odds in self.candidates]
-        return dataclasses.asdict(self) | {"candidates": candidates, "warnings": list(self.warnings)}
+    def as_json(self) -> RankingAsJson:
+        return {
+            "file": self.file,
+            "writer": self.writer,
+            "candidates": [{"writer": writer, "log10_odds": odds} for writer, odds in self.candidates],
+            "lines": self.lines,
+            "warnings": list(self.warnings),
+        }
 
     def as_text(self) -> str:
         if self.writer is None:

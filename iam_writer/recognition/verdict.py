@@ -2,11 +2,31 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 
 from iam_writer.recognition.calibration import FEW_FORMS, Calibration
 from iam_writer.recognition.rule import Rule
+
+
+class LikelyWriter(TypedDict):
+    """One of the known writers, with the probability that holds if one of them wrote the page."""
+
+    writer: str
+    probability: float
+
+
+class VerdictAsJson(TypedDict):
+    """What `iam_writer.identify --checkpoint=… --json` prints about a page; see `Verdict`."""
+
+    file: str
+    writer: str | None
+    probability: float | None
+    top5: list[LikelyWriter]
+    lines: int
+    windows: int
+    warning: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +51,15 @@ class Verdict:
     windows: int
     warning: str | None
 
-    def as_json(self) -> dict[str, object]:
-        return dataclasses.asdict(self) | {
+    def as_json(self) -> VerdictAsJson:
+        return {
+            "file": self.file,
+            "writer": self.writer,
             "probability": self.probability and round(self.probability, 4),
             "top5": [{"writer": writer, "probability": round(p, 4)} for writer, p in self.top5],
+            "lines": self.lines,
+            "windows": self.windows,
+            "warning": self.warning,
         }
 
     def as_text(self) -> str:

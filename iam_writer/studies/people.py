@@ -9,6 +9,7 @@ import io
 import json
 import pathlib
 from collections.abc import Collection, Sequence
+from typing import cast
 
 import numpy as np
 from PIL import Image
@@ -26,6 +27,7 @@ from iam_writer.recognition.gallery import Gallery
 from iam_writer.recognition.recognizer import Recognizer, Scan
 from iam_writer.recognition.verdict import Verdict
 from iam_writer.studies import glued_pages
+from iam_writer.studies.people_report import STRANGERS, Pairs, Report, Shares
 from pipelines.system.progress import progress_bar
 
 CONDITIONS = {
@@ -34,8 +36,6 @@ CONDITIONS = {
     "upside down": {"upside_down": True},
 }
 """Name → arguments of `glued_pages.worsen`. Pages by known writers are tried under each of these conditions."""
-
-STRANGERS = "unknown hands"
 
 RESAMPLES = 500
 
@@ -92,12 +92,8 @@ def run(
     manual_dir: str | None,
     max_bad_images: float,
     output: str | None,
-) -> dict[str, object]:
+) -> Report:
     """Args: see the flags of the same names.
-
-    Returns:
-      `pages`: for each condition, and with `strangers` for STRANGERS too, what `shares` returns. `enrolled` and `pairs`:
-      what the functions of these names return. Further entries say where these figures come from.
 
     Raises:
       InputError: one of the kinds in `errors`.
@@ -105,13 +101,15 @@ def run(
     """
     network = Recognizer(checkpoint, inputs.open_calibration(checkpoint))
     own = datasets.builders(network.run, data_dir)
-    report = {
+    report: Report = {
+        **provenance(),
         "checkpoint": checkpoint,
         "model": network.run["model"],
         "dataset": [builder.info.full_name for builder in own.values()],
         "split": split,
         "rule": dataclasses.asdict(network.rule),
         "strangers": None,
+        "pages": {},
     }
     chosen = splits.shuffled(set().union(*form_names(own, [split]).values()))[:number]
     known = forms(own, [split], chosen)
@@ -138,7 +136,6 @@ def run(
             )
         unknown = forms(others, parts, two_of_each(by_strangers, number))
 
-    report["pages"] = {}
     for name, condition in CONDITIONS.items():
         asked = [ask(network, form, **condition)[0] for form in _progress(known, name)]
         report["pages"][name] = shares(asked)
@@ -148,7 +145,6 @@ def run(
         seen = [(form, scan) for form, scan in zip(unknown, scans, strict=True) if scan is not None]
         report["enrolled"] = enrolled(network, seen)
         report["pairs"] = pairs(network, seen)
-    report |= provenance()
     if output:
         write_beside(pathlib.Path(output), json.dumps(report, indent=2) + "\n")
     return report
@@ -198,25 +194,25 @@ def ask(network: Recognizer, form: Form, **condition) -> tuple[Asked, Scan | Non
     return Asked(form, lines_found, network.verdict(form.name, page, scan)), scan
 
 
-def shares(asked: Sequence[Asked]) -> dict[str, float]:
+def shares(asked: Sequence[Asked]) -> Shares:
     """The number of pages, and the shares that are `named_first`, `accepted` and `accepted_without_warning`.
 
     Each share has a 95 % interval, `named_first_low` and so on, see `scoring.wilson`. The interval treats pages as
     independent, although a writer may have several pages. `lines` and `lines_found` are counts.
     """
-    found = {"pages": len(asked)}
+    found: Shares = {"pages": len(asked)}
     for name in ("named_first", "accepted", "accepted_without_warning"):
         found |= share(name, sum(getattr(page, name) for page in asked), len(asked))
     found["lines"] = sum(len(page.form.lines) for page in asked)
     return found | {"lines_found": sum(page.lines_found for page in asked)}
 
 
-def share(name: str, hits: int, number: int) -> dict[str, float]:
+def share(name: str, hits: int, number: int) -> Shares:
     low, high = scoring.wilson(hits, number)
     return {name: hits / number, f"{name}_low": low, f"{name}_high": high}
 
 
-def enrolled(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str, float] | None:
+def enrolled(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> Shares | None:
     """Enrols each stranger with one form and asks about another form of the stranger.
 
     Args:
@@ -244,7 +240,7 @@ def enrolled(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str
     return found | share("named_first", named, len(others)) | share("accepted", accepted, len(others))
 
 
-def pairs(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str, float] | None:
+def pairs(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> Pairs | None:
     """Decides for every pair of forms whether one hand wrote both, as iam_writer.verify does.
 
     Args: see `enrolled`.
@@ -260,10 +256,16 @@ def pairs(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> dict[str, f
     writers = np.unique([form.writer for form, _ in seen], return_inverse=True)[1]
     first, second = np.triu_indices(len(seen), 1)
     odds = calibration.same_hand((hands[first] * hands[second]).sum(axis=1))
-    found = pair_errors(odds, writers[first], writers[second], float(calibration.pair_threshold))
+    errors = pair_errors(odds, writers[first], writers[second], float(calibration.pair_threshold))
     same = int((writers[first] == writers[second]).sum())
-    expected = dict(zip(("false_match", "false_non_match"), calibration.pair_errors.tolist(), strict=True))
-    return {"one_hand": same, "two_hands": len(first) - same, **found, "on_validation": expected}
+    false_match, false_non_match = calibration.pair_errors.tolist()
+    found = {
+        "one_hand": same,
+        "two_hands": len(first) - same,
+        **errors,
+        "on_validation": {"false_match": false_match, "false_non_match": false_non_match},
+    }
+    return cast(Pairs, found)
 
 
 def comparable(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> bool:
@@ -309,43 +311,6 @@ def pair_errors(
             f"{name}_high": high[i],
         }
     return {name: float(value) for name, value in found.items()}
-
-
-def table(report: dict[str, object]) -> str:
-    """What `run` returns, as text for a person."""
-    known = f"pages by known writers: {report['dataset']}, {report['split']}"
-    rows = [
-        known,
-        f"{'':26}{'number':>7}{'named first':>23}{'accepted':>23}{'without a warning':>23}{'lines found':>16}",
-    ]
-    for name, found in report["pages"].items():
-        if name == STRANGERS:
-            rows.append(f"pages by unknown hands: {report['strangers']}")
-        row = f"  {name:24}{found['pages']:>7}"
-        for kind in ("named_first", "accepted", "accepted_without_warning"):
-            row += f"{'' if (name, kind) == (STRANGERS, 'named_first') else interval(found, kind):>23}"
-        rows.append(f"{row}{found['lines_found']:>9} of {found['lines']}")
-    if STRANGERS not in report["pages"]:
-        return "\n".join(rows)
-    if report["enrolled"] is None:
-        return "\n".join(
-            [*rows, "Hands cannot be compared: there are too few forms of a writer, here or in validation."]
-        )
-    of, pair = report["enrolled"], report["pairs"]
-    rows += [
-        f"enrolled with one page: {of['writers']} unknown hands; of {of['pages']} other pages named first "
-        f"{interval(of, 'named_first')}, and accepted {interval(of, 'accepted')}",
-        f"two pages by one hand or two: {pair['one_hand']} pairs and {pair['two_hands']:,}; equal error rate "
-        f"{interval(pair, 'equal_error')}",
-        f"  at verify's border: two hands taken for one {interval(pair, 'false_match')}, one for two "
-        f"{interval(pair, 'false_non_match')}; on validation {pair['on_validation']['false_match']:.1%} and "
-        f"{pair['on_validation']['false_non_match']:.1%}",
-    ]
-    return "\n".join(rows)
-
-
-def interval(found: dict[str, float], name: str) -> str:
-    return f"{found[name]:.1%} ({100 * found[name + '_low']:.1f}-{100 * found[name + '_high']:.1f})"
 
 
 def _progress(some: Sequence[Form], name: str):

@@ -50,9 +50,8 @@ def _robustness(values: dict) -> int:
     if values["output"]:
         programs.check_folder(values["output"])
     checkpoints.read_state(pathlib.Path(values["checkpoint"]))
-    from iam_writer.studies import (
-        scans,
-    )  # TensorFlow takes seconds to load, so a wrong flag is reported before.
+    # TensorFlow takes seconds to load, so a wrong flag is reported before.
+    from iam_writer.studies import scans
 
     print(scans.table(scans.run(**values)))
     return 0

@@ -6,6 +6,7 @@ import json
 import pathlib
 import tempfile
 from collections.abc import Iterable, Iterator
+from typing import NotRequired
 
 import numpy as np
 from PIL import Image
@@ -13,7 +14,7 @@ from PIL import Image
 from iam_writer.common.datasets import builders, line_examples
 from iam_writer.common.errors import MissingDataError
 from iam_writer.common.files import write_beside
-from iam_writer.common.provenance import provenance
+from iam_writer.common.provenance import Provenance, provenance
 from iam_writer.handwriting import images
 from iam_writer.recognition import checkpoints
 from iam_writer.recognition.rule import Rule
@@ -22,6 +23,32 @@ from iam_writer.studies.corruptions import CORRUPTIONS, corrupted
 from pipelines.strips import Example, open_or_build
 
 CLEAN = "clean"
+
+Accuracies = dict[str, float]
+"""What `scoring.accuracies` returns."""
+
+
+class Report(Provenance):
+    """What `iam_writer.studies.robustness` writes.
+
+    Attributes:
+      checkpoint: its path.
+      dataset: the datasets that the network was trained on.
+      split: the split whose lines were scanned.
+      rule: the fields of the `Rule` that the figures follow.
+      rule_of_checkpoint: the fields of the `Rule` that the checkpoint keeps.
+      results: the accuracies on clean lines, and under each corruption.
+      same_lines: with --other_scans, the accuracies on the lines that are in both the dataset and the folder: for the
+        images of the 'dataset' and for the 'other scans'.
+    """
+
+    checkpoint: str
+    dataset: list[str]
+    split: str
+    rule: dict[str, str | int | float]
+    rule_of_checkpoint: dict[str, str | int | float]
+    results: dict[str, Accuracies]
+    same_lines: NotRequired[dict[str, Accuracies]]
 
 
 def run(
@@ -33,13 +60,8 @@ def run(
     combine: str | None,
     other_scans: str | None,
     output: str | None,
-) -> dict[str, object]:
+) -> Report:
     """Args: see the flags of the same names.
-
-    Returns:
-      `results`: for 'clean' and for each corruption, what `scoring.accuracies` returns. With `other_scans` also
-      `same_lines`: for 'dataset' and 'other scans', the accuracies on the lines that are in both. Further entries say where
-      the lines come from.
 
     Raises:
       InputError: one of the kinds in `errors`.
@@ -52,7 +74,7 @@ def run(
     model = seeing(checkpoints.load(checkpoint))
     _, width, height = model.input_shape
 
-    def accuracies(examples: Iterable[Example], name: str) -> dict[str, float]:
+    def accuracies(examples: Iterable[Example], name: str) -> Accuracies:
         with tempfile.TemporaryDirectory() as folder:
             strips = open_or_build(
                 pathlib.Path(folder) / name,
@@ -69,7 +91,8 @@ def run(
 
     both = _in_both(lines, pathlib.Path(other_scans)) if other_scans else None
 
-    report = {
+    report: Report = {
+        **provenance(),
         "checkpoint": checkpoint,
         "dataset": [builder.info.full_name for builder in own.values()],
         "split": split,
@@ -83,13 +106,12 @@ def run(
         report["same_lines"] = {
             name: accuracies(some, name) for name, some in zip(("dataset", "other scans"), both, strict=True)
         }
-    report |= provenance()
     if output:
         write_beside(pathlib.Path(output), json.dumps(report, indent=2) + "\n")
     return report
 
 
-def table(report: dict[str, object]) -> str:
+def table(report: Report) -> str:
     """What `run` returns, as text for a person.
 
     Behind each accuracy of lines stands how many points it is below the accuracy of clean lines.

@@ -44,11 +44,10 @@ def _trial(values: dict) -> int:
     if values["output"]:
         programs.check_folder(values["output"])
     inputs.open_calibration(values["checkpoint"])
-    from iam_writer.studies import (
-        people,
-    )  # TensorFlow takes seconds to load, so a wrong flag is reported before.
+    # TensorFlow takes seconds to load, so a wrong flag is reported before.
+    from iam_writer.studies import people, people_report
 
-    print(people.table(people.run(**values)))
+    print(people_report.table(people.run(**values)))
     return 0
 
 

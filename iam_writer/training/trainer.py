@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import TypedDict
 
 import keras
 import numpy as np
@@ -44,6 +45,10 @@ LAST, BEST = "last.keras", "best.keras"
 """Checkpoints in a workdir: the newest, and the one of the epoch with the best accuracy of validation lines."""
 
 
+Speed = TypedDict("Speed", {"patches/s": int, "waiting": str}, total=False)
+"""What the progress bar shows of the speed of a run."""
+
+
 @dataclasses.dataclass
 class Progress:
     """How far a run has come; saved with every checkpoint."""
@@ -62,7 +67,7 @@ class Progress:
         0.0  # Since the start of `run`, all work included; summed over all processes up to their last save.
     )
 
-    def speed(self) -> dict[str, object]:
+    def speed(self) -> Speed:
         """Patches per second, and the share of time spent waiting for input. Empty until a step has been timed."""
         if not self.seconds:
             return {}

@@ -11,7 +11,7 @@ from iam_writer.common import datasets
 from iam_writer.common.errors import MissingDataError
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
 from iam_writer.recognition.verdict import Verdict
-from iam_writer.studies import people
+from iam_writer.studies import people, people_report
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,9 @@ def test_pages_by_known_and_by_unknown_hands(trained, strangers, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "trial.json").read_text())
-    assert list(report["pages"]) == [*people.CONDITIONS, people.STRANGERS]
+    assert list(report["pages"]) == [*people.CONDITIONS, people_report.STRANGERS]
     for name, found in report["pages"].items():
-        assert (found["pages"], found["lines"]) == ((8, 16) if name == people.STRANGERS else (5, 10))
+        assert (found["pages"], found["lines"]) == ((8, 16) if name == people_report.STRANGERS else (5, 10))
         assert f"{found['accepted']:.1%}" in done.stdout
     clean = report["pages"]["as glued"]
     assert clean["named_first"] >= 0.6 and clean["lines_found"] >= 8
@@ -86,7 +86,7 @@ def test_without_strangers_there_are_known_hands_only(trained):
     report = run(trained, strangers=None)
     assert [found["pages"] for found in report["pages"].values()] == [2] * len(people.CONDITIONS)
     assert "enrolled" not in report
-    assert len(people.table(report).splitlines()) == 2 + len(people.CONDITIONS)
+    assert len(people_report.table(report).splitlines()) == 2 + len(people.CONDITIONS)
 
 
 def test_two_forms_of_each_stranger_those_with_one_last():
