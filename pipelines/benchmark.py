@@ -12,7 +12,6 @@ depends on the size of the corpus. The table is printed, and --output written, b
 import contextlib
 import dataclasses
 import functools
-import importlib
 import json
 import os
 import pathlib
@@ -23,14 +22,14 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import psutil
 from absl import app, flags
 
 from pipelines.benchmarking.corpus import lay_corpus, make_images
 from pipelines.benchmarking.peers import PEERS, Corpus, Peer, Session, in_process
 from pipelines.benchmarking.report import Row, diagnosis, draw, ratios, table
-from pipelines.system.cores import usable_cores
+from pipelines.benchmarking.training import leave_gpus_to_keras, train
+from pipelines.system.cores import calls_at_once, usable_cores
 from pipelines.system.quiet import load_tensorflow_quietly
 
 flags.DEFINE_integer("images", 600, "Images in the corpus.", 1)
@@ -39,7 +38,12 @@ flags.DEFINE_integer("patch_height", 113, "Height of the images and of a patch, 
 flags.DEFINE_integer("patch_width", 113, "Width of a patch, in columns.", 1)
 flags.DEFINE_multi_integer("batch_size", [256, 1024, 4096], "Patches in a batch. Repeat it for several.", 1)
 flags.DEFINE_integer("peers_batch_size", 1024, "Patches in a batch of a peer.", 1)
-flags.DEFINE_multi_integer("parallel_calls", [2], "Batches made at once. Repeat the flag for several.", 1)
+flags.DEFINE_multi_integer(
+    "parallel_calls",
+    None,
+    "Batches made at once. Repeat the flag for several. Default: as in training, one for each core as far as memory allows.",
+    1,
+)
 flags.DEFINE_list(
     "peers",
     None,
@@ -253,71 +257,6 @@ def run(contenders: Sequence[Contender], rounds: int, seconds: float) -> Iterato
                 yield [measured.row() for measured in measurements if measured.rates]
 
 
-def _leave_gpus_to_keras() -> None:
-    """Hides GPUs from TensorFlow if Keras computes with another backend, which then needs the memory of the GPUs."""
-    import keras
-    import tensorflow as tf
-
-    if keras.backend.backend() != "tensorflow":
-        tf.config.set_visible_devices([], "GPU")
-
-
-def train(corpus: Corpus, network: str, batch_size: int, rounds: int, seconds: float) -> dict[str, float]:
-    """Trains a network in turns: on batches as they come, and on one batch that is repeated.
-
-    Returns:
-      'patches_per_second', 'repeated_patches_per_second', 'real_over_repeated', and 'wait_microseconds', which is the
-      median time that training waits for a batch.
-    """
-    import keras
-    import tensorflow as tf
-
-    from pipelines.patches import iterate, patches
-
-    on_tensorflow = keras.backend.backend() == "tensorflow"
-    module, _, function = network.partition(":")
-    classes = int(corpus.strips.labels.max()) + 1
-    model = getattr(importlib.import_module(module), function)(classes, corpus.height, corpus.width)
-    model.compile(
-        "adam",
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=bool(tf.config.list_physical_devices("GPU")) if on_tensorflow else "auto",
-    )
-    batches = iterate(patches(corpus.strips, patch_width=corpus.width, batch_size=batch_size, seed=0))
-    if not on_tensorflow:  # Other backends of Keras do not take tensors of TensorFlow.
-        batches = (tuple(map(np.asarray, batch)) for batch in batches)
-    repeated = next(batches)
-    waits: list[float] = []
-
-    def step(batch_of: Callable[[], Any]) -> None:
-        started = time.perf_counter()
-        batch = batch_of()
-        waits.append(time.perf_counter() - started)
-        float(model.train_on_batch(*batch))
-
-    rates: dict[str, list[float]] = {"real": [], "repeated": []}
-    real_waits: list[float] = []
-    sources: dict[str, Callable[[], Any]] = {"real": lambda: next(batches), "repeated": lambda: repeated}
-    for _ in range(rounds):
-        for name, batch_of in sources.items():
-            step(batch_of)
-            waits.clear()
-            started, steps = time.perf_counter(), 0
-            while (elapsed := time.perf_counter() - started) < seconds or not steps:
-                step(batch_of)
-                steps += 1
-            rates[name].append(steps * batch_size / elapsed)
-            if name == "real":
-                real_waits += waits
-    real, again = statistics.median(rates["real"]), statistics.median(rates["repeated"])
-    return {
-        "patches_per_second": real,
-        "repeated_patches_per_second": again,
-        "real_over_repeated": real / again,
-        "wait_microseconds": 1e6 * statistics.median(real_waits),
-    }
-
-
 def make_contenders(
     values: flags.FlagValues, folder: pathlib.Path, peers: Sequence[Peer]
 ) -> tuple[Corpus, list[Contender]]:
@@ -327,14 +266,18 @@ def make_contenders(
     corpus = lay_corpus(files, folder, height, width, len(files))
     pairs = lay_corpus(files, folder, height, 2 * width, len(files))
     contenders = []
-    for calls in values.parallel_calls:
-        for size in values.batch_size:
+
+    def calls_at(size: int, patch_width: int) -> list[int]:
+        return values.parallel_calls or [calls_at_once(size * patch_width * height)]
+
+    for size in values.batch_size:
+        for calls in calls_at(size, width):
             contenders += [
                 Contender(modes[key], corpus, size, calls) for key in ("ours", "balanced", "starts")
             ]
-            contenders.append(Contender(modes["pairs"], pairs, size, calls))
             contenders += [Contender(peer, corpus, size, calls) for peer in peers if peer.key == "limit"]
-    calls = max(values.parallel_calls)
+        contenders += [Contender(modes["pairs"], pairs, size, calls) for calls in calls_at(size, 2 * width)]
+    calls = max(calls_at(values.peers_batch_size, width))
     contenders += [
         Contender(peer, corpus, values.peers_batch_size, calls) for peer in peers if peer.key != "limit"
     ]
@@ -358,7 +301,7 @@ def main(argv: list[str]) -> None:
     ]
     missing = {peer.name: why for peer in wanted if (why := peer.missing())}
     if values.train:
-        _leave_gpus_to_keras()
+        leave_gpus_to_keras()
     rows: list[Row] = []
     found: dict[str, float] = {}
     training = None

@@ -23,8 +23,9 @@ import tensorflow as tf
 
 from pipelines.gather import gatherer
 from pipelines.patch_order import Sampling, patch_order
-from pipelines.patches import numbered_starts, options
+from pipelines.patches import bytes_of_batch, numbered_starts, options
 from pipelines.strips import Strips
+from pipelines.system.cores import PREFETCHED, calls_at_once
 
 Batch = TypeVar("Batch")
 
@@ -43,8 +44,8 @@ def service_patches(
     sampling: Sampling,
     service: str,
     *,
-    num_parallel_calls: int = 2,
-    prefetch: int = 2,
+    num_parallel_calls: int | None = None,
+    prefetch: int = PREFETCHED,
 ) -> tf.data.Dataset:
     """The batches of `patches.patches`, in the same order, gathered by the workers of a tf.data service.
 
@@ -52,7 +53,8 @@ def service_patches(
       strips: the images; each worker finds them at the same path.
       sampling: which patches, in which order.
       service: `grpc://host:port` of the dispatcher.
-      num_parallel_calls: batches that a worker gathers at once.
+      num_parallel_calls: batches that a worker gathers at once. None: one for each core of this machine, as far as memory
+        allows.
       prefetch: batches made in advance.
 
     Returns:
@@ -63,6 +65,8 @@ def service_patches(
       ValueError: an image is narrower than a patch.
     """
     _check(service)
+    if num_parallel_calls is None:
+        num_parallel_calls = calls_at_once(bytes_of_batch(strips, sampling))
     numbered = numbered_patches(strips, sampling, num_parallel_calls=num_parallel_calls).apply(
         tf.data.experimental.service.distribute(
             tf.data.experimental.service.ShardingPolicy.DYNAMIC, service=service

@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipelines.gather import gatherer
 from pipelines.patch_order import Sampling, number_of_positions, patch_order
 from pipelines.strips import Strips
+from pipelines.system.cores import PREFETCHED, calls_at_once
 
 DRAWS_AT_ONCE = 16_384
 """Start columns are drawn for so many patches in one call, so that the fixed cost of its operations does not matter."""
@@ -22,8 +23,8 @@ def patches(
     strips: Strips,
     sampling: Sampling | None = None,
     *,
-    num_parallel_calls: int = 2,
-    prefetch: int = 2,
+    num_parallel_calls: int | None = None,
+    prefetch: int = PREFETCHED,
     **fields: Any,
 ) -> tf.data.Dataset:
     """An endless stream of batches. Batch t of it is batch `first_step + t` of `patch_order`.
@@ -31,7 +32,8 @@ def patches(
     Args:
       strips: the images.
       sampling: which patches, in which order.
-      num_parallel_calls: batches gathered at once. The batches do not depend on it.
+      num_parallel_calls: batches gathered at once. The batches do not depend on it. None: one for each core, as far as
+        memory allows, see `cores.calls_at_once`.
       prefetch: batches made in advance.
       **fields: fields of `Sampling`, which replace `sampling` or change it:
         `patches(strips, patch_width=113, batch_size=256, seed=0)`.
@@ -51,10 +53,17 @@ def patches(
     # First choose, then copy: a start column has 4 bytes and a patch 12,769, so the shuffle never moves pixels.
     starts = start_columns(strips, sampling)
     # Gather whole batches, never single patches: each patch is copied once, to its place in the batch.
+    if num_parallel_calls is None:
+        num_parallel_calls = calls_at_once(bytes_of_batch(strips, sampling))
     # Deterministic, so that batches leave in the order of their steps, also when several are gathered at once.
     batches = starts.map(as_it_is(batch), num_parallel_calls=num_parallel_calls, deterministic=True)
     # Prefetch last, so that the batches that wait are ready for use.
     return batches.prefetch(prefetch).with_options(options())
+
+
+def bytes_of_batch(strips: Strips, sampling: Sampling) -> int:
+    """How many bytes the patches of a batch take, or of this worker's share of it."""
+    return sampling.batch_size // sampling.share[1] * sampling.patch_width * strips.height
 
 
 def start_columns(strips: Strips, sampling: Sampling) -> tf.data.Dataset:

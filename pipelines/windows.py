@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pipelines.gather import gather_columns
 from pipelines.patches import options
 from pipelines.strips import Strips
+from pipelines.system.cores import calls_at_once
 
 
 def window_starts(
@@ -30,7 +31,12 @@ def window_starts(
 
 
 def windows(
-    strips: Strips, *, window_width: int, batch_size: int, stride: int = 1, num_parallel_calls: int = 2
+    strips: Strips,
+    *,
+    window_width: int,
+    batch_size: int,
+    stride: int = 1,
+    num_parallel_calls: int | None = None,
 ) -> tuple[tf.data.Dataset, NDArray[np.int64]]:
     """Every window, in order. All batches have one shape, so that a model is compiled only once.
 
@@ -39,7 +45,7 @@ def windows(
       window_width: columns of a window.
       batch_size: windows.
       stride: columns from one window to the next.
-      num_parallel_calls: batches gathered at once.
+      num_parallel_calls: batches gathered at once. None: one for each core, as far as memory allows.
 
     Returns:
       Dataset of uint8 `[batch_size, window_width, height]`, x first. The last window is repeated to fill the last batch.
@@ -48,6 +54,8 @@ def windows(
     starts, images = window_starts(strips, window_width=window_width, stride=stride)
     filled = np.pad(starts, (0, -len(starts) % batch_size), mode="edge")
     columns = strips.columns()
+    if num_parallel_calls is None:
+        num_parallel_calls = calls_at_once(batch_size * window_width * strips.height)
     dataset = tf.data.Dataset.from_tensor_slices(filled.reshape(-1, batch_size)).map(
         lambda start: gather_columns(columns, start, window_width), num_parallel_calls=num_parallel_calls
     )

@@ -93,7 +93,11 @@ class Settings:
         is_key=True,
     )
     batch_size: int = _setting(256, "Patches in a batch, over all devices.", 1, is_key=True)
-    parallel_calls: int = _setting(2, "Batches made at once. The batches stay the same.", 1)
+    parallel_calls: int | None = _setting(
+        None,
+        "Batches made at once. The batches stay the same. Default: one for each core, as far as memory allows.",
+        1,
+    )
     gather: str = _setting(
         "host",
         "Where patches are gathered. device: its memory must hold all training lines, and the host sends 4 bytes a patch.",
