@@ -1,33 +1,38 @@
-"""The front door: lists the programs, and runs one. `iam-writer train …` is `python -m iam_writer.train …`.
+"""The command `iam-writer`: it lists the programs, or runs one. `iam-writer train …` is `python -m iam_writer.train …`.
 
-Exit status: that of the program; 1 there is no program of that name.
+Exit status: the status of the program; 1 if there is no program of that name.
 """
 
 import difflib
 import runpy
 import sys
 
+from pipelines.system import command_line
+
 PROGRAMS = {
     "train": ("iam_writer.train", "trains a network to name the writer of a line"),
     "identify": ("iam_writer.identify", "names the writer of a page"),
-    "enroll": ("iam_writer.enroll", "adds a writer to a gallery, from a page or more"),
+    "enroll": ("iam_writer.enroll", "adds pages of a writer to a gallery"),
     "gallery": ("iam_writer.gallery", "lists, renames and removes the writers of a gallery"),
     "verify": ("iam_writer.verify", "says whether two pages are by the same hand"),
-    "evaluate": ("iam_writer.evaluate", "reports how well a network does on held-out forms"),
+    "evaluate": ("iam_writer.evaluate", "measures a network on forms that were not used for training"),
     "export": ("iam_writer.export", "writes a network as SavedModel, LiteRT or ONNX"),
 }
 """The programs that people run: name → its module, and what it does in one line."""
 
 RESEARCH = {
     "ablate": ("iam_writer.studies.ablate", "measures what each part of a recipe is worth"),
-    "baseline": ("iam_writer.studies.baseline", "trains a support vector machine on the same lines"),
-    "robustness": ("iam_writer.studies.robustness", "measures a network on bad scans"),
-    "trial": ("iam_writer.studies.trial", "measures identify, enroll and verify on pages of strangers, too"),
-    "reference": ("iam_writer.studies.reference", "learns from invented writers what verify knows of hands"),
+    "baseline": ("iam_writer.studies.baseline", "trains models without a network on the same lines"),
+    "robustness": ("iam_writer.studies.robustness", "measures a network on blurred, noisy and gray scans"),
+    "trial": ("iam_writer.studies.trial", "measures identify, enroll and verify"),
+    "reference": (
+        "iam_writer.studies.reference",
+        "learns what verify knows about hands from invented writers",
+    ),
     "results": ("iam_writer.studies.results", "writes a page of results from many runs"),
     "collage": ("iam_writer.studies.collage", "draws random patches of a dataset"),
     "benchmark": ("pipelines.benchmark", "measures patches/s of the pipeline and of others"),
-    "serve": ("pipelines.serve", "gathers batches on this machine for training on another"),
+    "serve": ("pipelines.serve", "makes batches on this machine for a training on another machine"),
 }
 """The same for research. `iam-writer ablate` works as well as the full name."""
 
@@ -49,7 +54,8 @@ def main() -> int:
     """Runs the program that the first argument names, with the arguments that follow."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("--help", "-h", "-help", "help"):
-        print(overview())
+        with command_line.ending_with_the_reader():
+            print(overview())
         return 0
     if name not in ALL:
         print(unknown(name), file=sys.stderr)

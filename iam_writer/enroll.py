@@ -1,15 +1,18 @@
-r"""Adds a writer to a gallery, from a page or more.
+"""Adds pages of a writer to a gallery.
 
-  iam-writer enroll --gallery=g.npz --writer=Ada ada1.png ada2.png
-  iam-writer identify --gallery=g.npz page.png
-  python -m iam_writer.enroll --checkpoint=best.keras --gallery=g.npz --writer=Ada ada1.png ada2.png
+  iam-writer enroll --gallery=family.npz --writer=Ada ada1.png ada2.png
+  iam-writer identify --gallery=family.npz page.png
 
-Without --checkpoint the gallery keeps what the hand descriptor counts. With --checkpoint it keeps what a trained network
-makes of the hand; the network need not have been trained on that writer. iam-writer gallery lists, renames and removes writers.
+A gallery is a file that describes the hands of some writers. Without --checkpoint it keeps the counts of the hand
+descriptor. With --checkpoint=best.keras it keeps what a trained network finds. The network need not have been trained on
+this writer:
 
-If the gallery has the writer already, the pages are added to the earlier ones.
+  iam-writer enroll --checkpoint=best.keras --gallery=network.npz --writer=Ada ada1.png ada2.png
 
-Exit status: 0 done; 1 a flag is wrong, or a file cannot be read or has no handwriting (nothing is written then);
+If the gallery has the writer already, the pages are added to the earlier ones. `iam-writer gallery` lists, renames and
+removes the writers of a gallery that was made without --checkpoint.
+
+Exit status: 0 done; 1 a flag is wrong, or a file cannot be read or has no handwriting (then nothing is written);
 130 stopped.
 """
 
@@ -25,19 +28,22 @@ from iam_writer.common import programs
 from iam_writer.common.errors import FlagError, NoWritingError
 from iam_writer.recognition import hand_gallery, hands, inputs, reference
 from iam_writer.recognition.gallery import Gallery
+from pipelines.system import command_line
 
 flags.DEFINE_string(
-    "checkpoint", None, "A trained network, a best.keras. Default: none, the hand descriptor counts."
+    "checkpoint",
+    None,
+    "best.keras of a training run. Default: no network; the hand descriptor describes the pages.",
 )
 flags.DEFINE_string(
-    "gallery", None, "The file of enrolled writers. It is made if it is not there.", required=True
+    "gallery", None, "The file of the gallery. If there is no such file, it is made.", required=True
 )
 flags.DEFINE_string("writer", None, "The name of the writer of the pages.", required=True)
 
 
 def main(argv: list[str]) -> None:
     if not argv[1:]:
-        raise app.UsageError("From which pages? Name their files.")
+        raise app.UsageError("No page is named. Give the image files of the pages after the flags.")
     gallery, writer = pathlib.Path(flags.FLAGS.gallery).expanduser(), flags.FLAGS.writer
     if flags.FLAGS.checkpoint is None:
         programs.run(lambda: _count(argv[1:], gallery, writer))
@@ -75,13 +81,13 @@ def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) 
     programs.check_folder(path)
     calibration = inputs.open_calibration(checkpoint)
     if not writer.strip():
-        raise FlagError("--writer is empty. Whose hand are the pages?")
+        raise FlagError("--writer is empty. Name the writer of the pages.")
     if path.exists():
         inputs.open_gallery(path, checkpoint)
     pages = inputs.written(inputs.read_pages(paths))
     if len(pages) < len(set(paths)):
         raise NoWritingError(
-            "Nothing was enrolled. Leave out the files that have no handwriting, and try again."
+            "Nothing was enrolled, because of the files named above. Leave them out, and give the command again."
         )
     from iam_writer.recognition import (
         recognizer,  # TensorFlow takes seconds to load; what is wrong is told before.
@@ -110,4 +116,4 @@ def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) 
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.start(main)

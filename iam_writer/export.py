@@ -1,16 +1,18 @@
-r"""Writes a trained network in formats that run without this package: a SavedModel, LiteRT, ONNX.
+"""Writes a trained network in formats that run without this package: SavedModel, LiteRT, ONNX.
 
-  python -m iam_writer.export --checkpoint=runs/top50/best.keras --output=exported --formats=saved_model,litert,onnx
+  iam-writer export --checkpoint=runs/top50/best.keras --output=exported --formats=saved_model,litert,onnx
 
-Each format gets a folder in --output, with the network and writers.txt, the names of its classes. All take patches, uint8
-[n, width, height], and give probabilities, before calibration. A SavedModel also takes one gray line of any size. An
-export is kept if on a few lines its probabilities differ from the checkpoint's by no more than 0.0001. Then five lines
-of Python that run it are printed.
+Each format gets a folder in --output. The folder holds the network, and writers.txt with the names of its classes. All
+formats take patches, uint8 [n, width, height], and give probabilities before calibration. The SavedModel also takes one
+gray line of any size.
 
-litert and onnx need pip install 'iam_writer[export]'.
+The program compares each export with the checkpoint on a few lines. It keeps an export only if no probability differs by
+more than 0.0001. Then it prints five lines of Python that run the export.
 
-Exit status: 0 done; 1 a flag is wrong, a package is missing, or a format was not kept (the others are written all the
-same); 130 stopped.
+The formats litert and onnx need pip install 'iam_writer[export]'.
+
+Exit status: 0 done; 1 a flag is wrong, a package is missing, or a format was not kept (the other formats are written);
+130 stopped.
 """
 
 import os
@@ -18,18 +20,24 @@ import pathlib
 import sys
 import textwrap
 
-from absl import app, flags
+from absl import flags
 
 from iam_writer.common import programs
 from iam_writer.common.errors import ExportError
 from iam_writer.exporting import formats
 from iam_writer.recognition import checkpoints
+from pipelines.system import command_line
 
-flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
-flags.DEFINE_string("output", None, "The folder to write to.", required=True)
-flags.DEFINE_list("formats", ["saved_model"], f"Of {', '.join(formats.FILES)}.")
+flags.DEFINE_string("checkpoint", None, "best.keras of a training run.", required=True)
+flags.DEFINE_string("output", None, "The folder to write into.", required=True)
+flags.DEFINE_list(
+    "formats", ["saved_model"], f"The formats to write, with commas between: {', '.join(formats.FILES)}."
+)
 flags.DEFINE_string(
-    "data_dir", None, "Where the training dataset is, to check exports on. Default: ~/tensorflow_datasets."
+    "data_dir",
+    None,
+    "The folder in which TFDS keeps the training dataset. Exports are compared with the checkpoint on its lines. Default: "
+    "~/tensorflow_datasets.",
 )
 
 
@@ -39,8 +47,7 @@ def _are_formats(names):
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    command_line.check_no_arguments(argv)
     values = {name: flags.FLAGS[name].value for name in ("checkpoint", "output", "data_dir")}
     values = {name: value and os.path.expanduser(value) for name, value in values.items()}
     programs.run(lambda: _export(names=flags.FLAGS.formats, **values))
@@ -52,7 +59,7 @@ def _export(checkpoint: str, output: str, data_dir: str | None, names: list[str]
     programs.check_folder(folder)
     if folder.is_file() or not folder.name:
         raise ExportError(
-            f"{folder} is {'a file' if folder.name else 'the root'}; --output is to be a folder."
+            f"--output={output} is {'a file' if folder.name else 'the root folder'}. Name a folder for the exports."
         )
     formats.check_packages(names)
     # A checkpoint opens on every backend and device, but only TensorFlow exports, and a GPU rounds otherwise.
@@ -72,7 +79,8 @@ def _export(checkpoint: str, output: str, data_dir: str | None, names: list[str]
             continue
         differences = ", ".join(f"{signature} {by:.0e}" for signature, by in export.differences.items())
         print(
-            f"{export.folder}: differs from the checkpoint, on {exporter.handwriting}, by: {differences}.\n"
+            f"{export.folder} was written. Its probabilities on {exporter.handwriting} differ from those of the checkpoint by "
+            f"at most: {differences}.\n"
         )
         snippet = formats.snippet(name, export.folder, exporter.width, exporter.height)
         print(textwrap.indent(snippet, "    "), end="\n\n", flush=True)
@@ -80,4 +88,4 @@ def _export(checkpoint: str, output: str, data_dir: str | None, names: list[str]
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.start(main)

@@ -1,10 +1,10 @@
-r"""Lists the writers of a gallery, renames a writer, or removes one.
+"""Lists the writers of a gallery, renames a writer, or removes one.
 
   iam-writer gallery family.npz
   iam-writer gallery family.npz --rename=Ada --to="Ada L."
   iam-writer gallery family.npz --remove=Bob
 
-The gallery is one that iam_writer.enroll made without --checkpoint. It is written beside and renamed.
+The gallery must be one that `iam-writer enroll` made without --checkpoint.
 
 Exit status: 0 done; 1 a flag is wrong, or the gallery cannot be read or has no such writer; 130 stopped.
 """
@@ -17,25 +17,30 @@ from absl import app, flags
 
 from iam_writer.common import programs
 from iam_writer.recognition import hand_gallery, reference
+from pipelines.system import command_line
 
-flags.DEFINE_string("rename", None, "The writer to give another name.")
-flags.DEFINE_string("to", None, "The other name.")
+flags.DEFINE_string("rename", None, "The writer who gets another name; see --to.")
+flags.DEFINE_string("to", None, "The new name of the writer of --rename.")
 flags.DEFINE_string("remove", None, "The writer to remove.")
 
 
-@flags.multi_flags_validator(["rename", "to"], "--rename and --to go together.")
+@flags.multi_flags_validator(["rename", "to"], "--rename and --to must be given together.")
 def _go_together(values):
     return (values["rename"] is None) == (values["to"] is None)
 
 
-@flags.multi_flags_validator(["rename", "remove"], "Rename and remove one after the other.")
+@flags.multi_flags_validator(
+    ["rename", "remove"], "--rename and --remove cannot be given together. Give two commands."
+)
 def _are_one_step(values):
     return values["rename"] is None or values["remove"] is None
 
 
 def main(argv: list[str]) -> None:
     if len(argv) != 2:
-        raise app.UsageError("Which gallery? Name its file.")
+        raise app.UsageError(
+            "Exactly one gallery is needed. Give its file after the flags, such as family.npz."
+        )
     path = pathlib.Path(os.path.expanduser(argv[1]))
     names = {name: flags.FLAGS[name].value for name in ("rename", "to", "remove")}
     programs.run(lambda: _gallery(path, **names))
@@ -59,4 +64,4 @@ def _gallery(path: pathlib.Path, rename: str | None, to: str | None, remove: str
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.start(main)

@@ -162,20 +162,22 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             expected=dataclasses.asdict(handwriting.expected),
             used=dataclasses.asdict(used),
         )
-        log.info("Expected %s; found %s.", handwriting.expected, found)
-        log.info("%s takes %s.", config.name, used)
+        log.info("The index promises %s. The files hold %s.", handwriting.expected, found)
+        log.info("The dataset %s uses %s.", config.name, used)
         if handwriting.ignored:
             first = ", ".join(handwriting.ignored[:5])
             log.warning(
-                "%d files are no image of a writer and were ignored: %s", len(handwriting.ignored), first
+                "%d files are not an image of a writer. They were left out: %s",
+                len(handwriting.ignored),
+                first,
             )
         for warning in handwriting.warnings[:WARNINGS]:
             log.warning("%s.", warning)
         if len(handwriting.warnings) > WARNINGS:
-            log.warning("%d more scans are odd.", len(handwriting.warnings) - WARNINGS)
+            log.warning("There are %d more warnings about scans.", len(handwriting.warnings) - WARNINGS)
         if single := splits.never_tested(divided):
             log.warning(
-                "%d of %d writers have a single page, and none for test: %s",
+                "%d of %d writers have a single page, so they have no page for the test: %s",
                 len(single),
                 used.writers,
                 ", ".join(single[:10]),
@@ -195,7 +197,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             readable += 1
             yield _example(line, image)
         if not readable:
-            raise EmptySplitError(f"{self.info.full_name}: no image of split {split!r} can be read.")
+            raise EmptySplitError(
+                f"{self.info.full_name} cannot be built, because no image of the split {split!r} can be read. Replace the images."
+            )
 
     def _examples_on_beam(self, handwriting: Handwriting, split: str, lines: Sequence[Line]):
         """An Apache Beam transform that makes the same examples as `_generate_examples`, on the workers of Beam.
@@ -225,8 +229,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         if len(self._bad_images) > allowed:
             first = "\n  ".join(list(self._bad_images.values())[:10])
             raise TooManyBadImagesError(
-                f"More than {allowed} images ({self._max_bad_images:.1%}) cannot be read. Mend or remove them, or "
-                f"allow more with --max_bad_images. The first:\n  {first}"
+                f"More than {allowed} images ({self._max_bad_images:.1%}) cannot be read. Replace or remove them, or "
+                f"allow more with --max_bad_images. These are the first:\n  {first}"
             )
 
     def _download_and_prepare(self, dl_manager, download_config) -> None:
@@ -243,7 +247,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         (self.data_path / BAD_IMAGES_FILE).write_text(listing)
         if self._bad_images:
             log.warning(
-                "%d images cannot be read and were left out; %s in the dataset's folder lists them.",
+                "%d images cannot be read and were left out. The file %s in the folder of the dataset lists them.",
                 len(self._bad_images),
                 BAD_IMAGES_FILE,
             )
@@ -280,8 +284,8 @@ def prepare(
     builder = new_builder()
     if builder.info.file_format not in tfds.core.FileFormat.with_tf_data():
         raise MissingDataError(
-            f"{builder.data_path} holds files of the kind {builder.info.file_format.value}, which tf.data cannot read. "
-            "Name another --data_dir, where the dataset will be built."
+            f"{builder.data_path} holds files in the format {builder.info.file_format.value}, which tf.data cannot read. "
+            "Name another folder with --data_dir. The dataset is then built there."
         )
     download_dir = pathlib.Path(builder.data_path).parents[2] / "downloads"
     mode = tfds.GenerateMode.REUSE_DATASET_IF_EXISTS
@@ -289,7 +293,9 @@ def prepare(
         # If files are missing or wrong, this raises an error before anything is built.
         handwriting = builder.handwriting(manual_dir, download_dir / "extracted")
         if builder.info.initialized and builder.info.metadata.get("fingerprint") != handwriting.fingerprint:
-            log.warning("%s was built from other files; building it anew.", builder.data_path)
+            log.warning(
+                "The files of %s have changed since it was built. It is built again.", builder.data_path
+            )
             mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
     builder.download_and_prepare(
         download_dir=download_dir,

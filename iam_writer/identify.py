@@ -1,18 +1,26 @@
-r"""Says who wrote a page, or a line, of handwriting: the five likeliest writers, or that it is none of those known.
+"""Names the writer of a page, or of a line of handwriting. The answer can also be "none of the known writers".
 
   iam-writer identify --known=FOLDER page1.png page2.tif
-  python -m iam_writer.identify --checkpoint=runs/top50/best.keras page1.png page2.tif
+  iam-writer identify --gallery=family.npz page.png
+  iam-writer identify --checkpoint=runs/top50/best.keras page.png
 
---known names a folder that holds a folder of pages for each writer. The hand descriptor compares the pages with them, which
-needs no training. --gallery does the same with the writers in a file of iam_writer.enroll. With --checkpoint a trained
-network answers: who of the writers that it was trained on, or of a --gallery that was enrolled with it, wrote the page.
+There are three ways to say who the known writers are:
 
-Images of any kind will do, dark ink on light paper, at 300 dpi or so. A network's probabilities are calibrated on
-validation pages. The answer is "none of the known writers" if the hand is less like the likeliest writer's than 95 % of the
-known writers' own pages are; without a network, if the page speaks for two hands.
+  --known       a folder that holds a folder of pages for each writer. The hand descriptor compares the pages, which needs
+                no training.
+  --gallery     a file that `iam-writer enroll` wrote. The hand descriptor compares the pages.
+  --checkpoint  a trained network. The known writers are those that it was trained on. Together with --gallery, they are the
+                writers that were enrolled with this network.
 
-Exit status: 0 each file has a writer; 2 some are by none of the known writers; 1 a flag is wrong, or a file cannot be
-read or has no handwriting (the others are answered all the same); 130 stopped.
+The program prints at most five likely writers for each page. It takes images of any kind with dark ink on light paper, at
+about 300 dpi.
+
+The answer is "none of the known writers" if the page speaks for two hands with each of them. A network has a threshold
+instead: the page must be as like the hand of the likeliest writer as 95 % of the known writers' own pages are. The
+probabilities of a network were calibrated on validation pages.
+
+Exit status: 0 each file has a writer; 2 at least one page is by none of the known writers; 1 a flag is wrong, or a file
+cannot be read or has no handwriting (the other files are answered); 130 stopped.
 """
 
 import json
@@ -24,31 +32,39 @@ from absl import app, flags
 from iam_writer.common import programs
 from iam_writer.common.errors import BadImageError, NoWritingError
 from iam_writer.recognition import hand_gallery, hands, inputs, reference
+from pipelines.system import command_line
 
 flags.DEFINE_string(
-    "checkpoint", None, "A trained network, a best.keras. Default: none, the hand descriptor compares."
+    "checkpoint",
+    None,
+    "best.keras of a training run. Default: no network; the hand descriptor compares the pages.",
+)
+flags.DEFINE_string("known", None, "A folder that holds a folder of pages for each known writer.")
+flags.DEFINE_bool("json", False, "Print one JSON object on one line for each file.")
+flags.DEFINE_string("gallery", None, "A file of `iam-writer enroll`: its writers are the known writers.")
+flags.DEFINE_string(
+    "explain",
+    None,
+    "Draw into this PNG file which parts of the page speak for the answer. Name one page only.",
 )
 flags.DEFINE_string(
-    "known", None, "Folder with a folder of pages for each known writer. Needs no --checkpoint."
-)
-flags.DEFINE_bool("json", False, "Print a JSON object for each file, one a line.")
-flags.DEFINE_string("gallery", None, "File of iam_writer.enroll: rank the writers in it.")
-flags.DEFINE_string(
-    "explain", None, "Draw into this PNG which parts of the page (one only) speak for the answer."
-)
-flags.DEFINE_string(
-    "data_dir", None, "Where the training dataset is, for --explain. Default: ~/tensorflow_datasets."
+    "data_dir",
+    None,
+    "For --explain: the folder in which TFDS keeps the training dataset. Default: ~/tensorflow_datasets.",
 )
 
 
-@flags.multi_flags_validator(["explain", "gallery"], "--explain and --gallery do not go together.")
+@flags.multi_flags_validator(
+    ["explain", "gallery"], "--explain cannot be used with --gallery. Leave one of them out."
+)
 def _is_one_kind(values):
     return not (values["explain"] and values["gallery"])
 
 
 @flags.multi_flags_validator(
     ["checkpoint", "known", "gallery"],
-    "Name the known writers: --known=FOLDER, or --gallery=FILE, or --checkpoint=best.keras, with which only --gallery goes.",
+    "The known writers must be named in one way: --known=FOLDER, or --gallery=FILE, or --checkpoint=best.keras (this one "
+    "also with --gallery).",
 )
 def _says_who_is_known(values):
     return (values["known"] is None) != (values["checkpoint"] is None and values["gallery"] is None)
@@ -62,9 +78,9 @@ def _can_explain(values):
 def main(argv: list[str]) -> None:
     paths = argv[1:]
     if not paths:
-        raise app.UsageError("Which pages? Name their files.")
+        raise app.UsageError("No page is named. Give the image files of the pages after the flags.")
     if flags.FLAGS.explain and len(paths) > 1:
-        raise app.UsageError("--explain draws one page: name one file.")
+        raise app.UsageError("--explain draws one page, but several pages are named. Name one page.")
     values = {
         name: flags.FLAGS[name].value for name in ("checkpoint", "gallery", "explain", "data_dir", "known")
     }
@@ -136,4 +152,4 @@ def _identify(
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.start(main)

@@ -1,17 +1,18 @@
-r"""Trains a network that says who wrote a line of handwriting, and tells how well it does.
+"""Trains a network that names the writer of a line of handwriting, and measures its accuracy.
 
-With no data at hand, on invented writers:
+Without any data, on invented writers:
 
   iam-writer train --recipe=quickstart
 
-On the IAM handwriting database, its archives or extracted folders being in ~/iam:
+On the IAM handwriting database. The folder ~/iam holds its archives, or the extracted files:
 
   iam-writer train --recipe=iam_top50 --manual_dir=~/iam --workdir=runs/top50
 
-`python -m iam_writer.train --recipe=quickstart` is the same as `iam-writer train --recipe=quickstart`.
+`python -m iam_writer.train` is another name for `iam-writer train`.
 
-Run again, the same command goes on where it was stopped or killed. In the workdir: best.keras and last.keras,
-result.json, flags.txt, which repeats the run, and tensorboard/. --helpfull lists more flags, of finer points.
+If a run was stopped or killed, the same command continues it. A run writes these files into --workdir: best.keras,
+last.keras, result.json, flags.txt (the flags that repeat the run) and tensorboard/. --helpfull also lists the flags that
+few runs need.
 
 Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
 """
@@ -20,13 +21,14 @@ import dataclasses
 import math
 import os
 
-from absl import app, flags
+from absl import flags
 
 from iam_writer.common import data_flags, programs, recipes, specs
 from iam_writer.common.errors import FlagError
 from iam_writer.common.names import AUGMENTATIONS
 from iam_writer.training import flags as train_flags
 from iam_writer.training.settings import Settings
+from pipelines.system import command_line
 
 flags.adopt_module_key_flags(data_flags)
 flags.declare_key_flag("recipe")
@@ -43,7 +45,7 @@ def settings_from_flags() -> Settings:
     values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Settings)}
     for name, value in values.items():
         if isinstance(value, float) and not math.isfinite(value):  # NaN is within all bounds.
-            raise FlagError(f"--{name}={value} is not a number to work with.")
+            raise FlagError(f"--{name}={value} is not a finite number. Give a finite number.")
     if values["manual_dir"]:
         values["manual_dir"] = specs.expanduser(values["dataset"], values["manual_dir"])
     for name in ("data_dir", "fonts_dir", "text_file", "workdir"):
@@ -56,8 +58,7 @@ def settings_from_flags() -> Settings:
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    command_line.check_no_arguments(argv)
     programs.set_up_logging()
     with programs.plain_endings():
         settings = settings_from_flags()
@@ -73,11 +74,9 @@ def main(argv: list[str]) -> None:
             printed = scoring.table_of_seeds(experiment.run_seeds(settings))
         print(printed)
         where = (
-            settings.workdir
-            if settings.num_seeds == 1
-            else f"{settings.workdir} a folder a seed, and in each"
+            settings.workdir if settings.num_seeds == 1 else f"the folder of each seed in {settings.workdir}"
         )
-        print(f"\nIn {where}: result.json, best.keras, flags.txt, tensorboard/")
+        print(f"\nThe run has written result.json, best.keras, flags.txt and tensorboard/ into {where}.")
         has_invented = any(spec.config == "synthetic" for spec in settings.specs)
         if settings.num_seeds == 1 and settings.strategy == "one" and has_invented:
             from iam_writer.training import invented_pages
@@ -87,4 +86,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     recipes.take_recipe()
-    app.run(main)
+    command_line.start(main)

@@ -1,14 +1,16 @@
-r"""Says whether two pages are by the same hand, and how often such an answer is wrong.
+"""Says whether one hand wrote two pages, and how often such an answer is wrong.
 
   iam-writer verify letter1.png letter2.png
-  python -m iam_writer.verify --checkpoint=best.keras letter1.png letter2.png
+  iam-writer verify --checkpoint=best.keras letter1.png letter2.png
 
-Without --checkpoint the pages are compared by the hand descriptor, which needs no training. The answer says how strongly
-the pages speak for one hand or for two, if both were as likely before looking, and how often such an answer is wrong for
-invented writers. With --checkpoint a trained network compares them. Its error rates come from pairs of a validation form and
-another form; this step has not seen their writers before, but the network has.
+Without --checkpoint, the hand descriptor compares the pages. It needs no training. The answer says how much likelier the
+pages are if one hand wrote both than if two hands wrote them. It also says how often such an answer is wrong for invented
+writers.
 
-Exit status: 0 the same hand; 2 two hands; 1 a flag is wrong, or a file cannot be read or has no handwriting; 130 stopped.
+With --checkpoint, a trained network compares the pages. Its error rates come from pairs of validation forms. The network
+knows the writers of these forms from training, so the error rates for other writers are higher.
+
+Exit status: 0 one hand; 2 two hands; 1 a flag is wrong, or a file cannot be read or has no handwriting; 130 stopped.
 """
 
 import json
@@ -20,16 +22,21 @@ from absl import app, flags
 from iam_writer.common import programs
 from iam_writer.common.errors import CheckpointError, NoWritingError
 from iam_writer.recognition import hands, inputs
+from pipelines.system import command_line
 
 flags.DEFINE_string(
-    "checkpoint", None, "A trained network, a best.keras. Default: none, the hand descriptor compares."
+    "checkpoint",
+    None,
+    "best.keras of a training run. Default: no network; the hand descriptor compares the pages.",
 )
 flags.DEFINE_bool("json", False, "Print one JSON object.")
 
 
 def main(argv: list[str]) -> None:
     if len(argv) != 3:
-        raise app.UsageError("Which two pages? Name their files.")
+        raise app.UsageError(
+            f"Two pages are needed, but {len(argv) - 1} are named. Give two image files after the flags."
+        )
     as_json = flags.FLAGS.json
     if flags.FLAGS.checkpoint is None:
         programs.run(lambda: _compare(argv[1:], as_json))
@@ -47,11 +54,14 @@ def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
     calibration = inputs.open_calibration(checkpoint)
     if not calibration.pairs.all():
         raise CheckpointError(
-            f"{checkpoint} saw no two forms of one writer in validation: it cannot compare hands."
+            f"{checkpoint} cannot compare hands, because its validation data had no two forms of one writer. Leave out "
+            "--checkpoint, or train on more forms of each writer."
         )
     pages = inputs.written(inputs.read_pages(paths))
     if len(pages) < len(set(paths)):
-        raise NoWritingError("There are no two hands to compare.")
+        raise NoWritingError(
+            "The pages were not compared, because of the files named above. Name two pages with handwriting."
+        )
     from iam_writer.recognition import (
         recognizer,  # TensorFlow takes seconds to load; what is wrong is told before.
     )
@@ -81,10 +91,10 @@ def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
     else:
         of_one, of_two = calibration.pairs.tolist()
         print(
-            f"{'The same hand' if same else 'Two hands'}: score {score:.1%}; the border is "
-            f"{1 / (1 + np.exp(-calibration.pair_threshold)):.1%}.\n"
+            f"{'One hand wrote both pages' if same else 'Two hands wrote the pages'}: the score is {score:.1%}, and the "
+            f"threshold for one hand is {1 / (1 + np.exp(-calibration.pair_threshold)):.1%}.\n"
             f"Of {of_two:,} pairs by two writers, {false_match:.1%} were taken for one hand. Of {of_one:,} pairs by one writer, "
-            f"{false_non_match:.1%} were taken for two hands. Hands that the network was not trained on give more errors."
+            f"{false_non_match:.1%} were taken for two hands. There are more errors for writers that the network was not trained on."
         )
         for text in warnings:
             print(f"Warning: {text}.")
@@ -92,4 +102,4 @@ def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.start(main)

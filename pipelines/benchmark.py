@@ -1,12 +1,13 @@
-r"""Measures how many patches a second the input delivers, and compares it with the limit of memory and with others.
+"""Measures how many patches a second the input delivers. Compares it with the limit of the memory and with other loaders.
 
   python -m pipelines.benchmark
 
-makes a corpus of gray lines, lays it into strips, and measures in interleaved rounds. Every contender runs once in each
-round, so a noisy machine disturbs all of them in the same way. Compare the ratios of the medians, not single figures.
-`pip install '.[peers]'` installs the peers, which are other loaders. FFCV needs a Python of its own (see BUILD.md).
+The program makes a corpus of gray lines and builds strips from it. Then it measures in rounds. Each round runs every loader
+once, so a busy moment of the machine disturbs all of them. Compare the ratios of the medians, not single figures.
+
+`pip install '.[peers]'` installs the other loaders. FFCV needs a Python of its own; docs/speed.md says how to install it.
 --train also measures how long a network in training waits for a batch. --corpus_megabytes also measures how the speed
-depends on the size of the corpus. The table is printed, and --output written, before training begins.
+depends on the size of the corpus. The program prints the table and writes --output before the training begins.
 """
 
 import contextlib
@@ -23,50 +24,68 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import psutil
-from absl import app, flags
+from absl import flags
 
 from pipelines.benchmarking.corpus import lay_corpus, make_images
 from pipelines.benchmarking.peers import PEERS, Corpus, Peer, Session, in_process
 from pipelines.benchmarking.report import Row, diagnosis, draw, ratios, table
 from pipelines.benchmarking.training import leave_gpus_to_keras, train
+from pipelines.system import command_line
 from pipelines.system.cores import calls_at_once, usable_cores
 from pipelines.system.quiet import load_tensorflow_quietly
 
-flags.DEFINE_integer("images", 600, "Images in the corpus.", 1)
-flags.DEFINE_integer("mean_width", 1326, "Mean width of the images, in columns.", 1)
-flags.DEFINE_integer("patch_height", 113, "Height of the images and of a patch, in pixels.", 1)
-flags.DEFINE_integer("patch_width", 113, "Width of a patch, in columns.", 1)
-flags.DEFINE_multi_integer("batch_size", [256, 1024, 4096], "Patches in a batch. Repeat it for several.", 1)
-flags.DEFINE_integer("peers_batch_size", 1024, "Patches in a batch of a peer.", 1)
+flags.DEFINE_integer("images", 600, "The number of images in the corpus.", 1)
+flags.DEFINE_integer("mean_width", 1326, "The mean width of the images, in columns.", 1)
+flags.DEFINE_integer("patch_height", 113, "The height of the images and of a patch, in pixels.", 1)
+flags.DEFINE_integer("patch_width", 113, "The width of a patch, in columns.", 1)
+flags.DEFINE_multi_integer(
+    "batch_size",
+    [256, 1024, 4096],
+    "The number of patches in a batch. Give the flag again for another size.",
+    1,
+)
+flags.DEFINE_integer("peers_batch_size", 1024, "The number of patches in a batch of the other loaders.", 1)
 flags.DEFINE_multi_integer(
     "parallel_calls",
     None,
-    "Batches made at once. Repeat the flag for several. Default: as in training, one for each core as far as memory allows.",
+    "How many batches are made at once. Give the flag again for another number. Default: as in training, one for each core "
+    "as far as memory allows.",
     1,
 )
 flags.DEFINE_list(
     "peers",
     None,
-    f"Measure only these of {', '.join(peer.key for peer in PEERS)}; 'none' for none. Default: all that are installed. "
+    f"Measure only these loaders, with commas between: {', '.join(peer.key for peer in PEERS)}. 'none' stands for no other loader. Default: all that are installed. "
     "The limit is always measured if numba is installed.",
 )
-flags.DEFINE_string("ffcv_python", None, "A Python with FFCV. Default: the environment variable FFCV_PYTHON.")
+flags.DEFINE_string(
+    "ffcv_python",
+    None,
+    "The path of a Python in which FFCV is installed. Default: the environment variable FFCV_PYTHON.",
+)
 flags.DEFINE_list(
-    "corpus_megabytes", [], "Also measure ours on corpora of these sizes, in megabytes, such as 10,400,2500."
+    "corpus_megabytes",
+    [],
+    "Also measure this pipeline with corpora of these sizes, in megabytes, such as 10,400,2500.",
 )
 flags.DEFINE_string(
     "train",
     None,
-    "Also train this network, such as iam_writer.models:article: a function of classes, height, width.",
+    "Also train this network, such as iam_writer.models:article. Name a module and its function that makes a network from "
+    "(classes, height, width).",
 )
-flags.DEFINE_integer("train_batch_size", 256, "Patches in a batch of the network.", 1)
-flags.DEFINE_integer("rounds", 5, "How many times each contender is measured.", 1)
-flags.DEFINE_float("seconds", 2, "The least time of one measurement, in seconds.", 0)
+flags.DEFINE_integer("train_batch_size", 256, "The number of patches in a batch of --train.", 1)
+flags.DEFINE_integer("rounds", 5, "How many times each loader is measured.", 1)
+flags.DEFINE_float("seconds", 2, "The shortest time of one measurement, in seconds.", 0)
 flags.DEFINE_string(
     "folder", None, "The folder to keep the corpus in. Default: a folder that is removed at the end."
 )
 flags.DEFINE_string("output", None, "Also write the table as JSON to this file, after each measurement.")
-flags.DEFINE_string("plot", None, "Also draw patches/s against batch size and so on, into this PNG file.")
+flags.DEFINE_string(
+    "plot",
+    None,
+    "Also draw how patches/s depend on the size of a batch and on other flags, into this PNG file.",
+)
 
 
 @flags.validator("peers", f"may name {', '.join(peer.key for peer in PEERS)} or none.")  # type: ignore[no-untyped-call]
@@ -289,8 +308,7 @@ def make_contenders(
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}. Flags begin with --.")
+    command_line.check_no_arguments(argv)
     load_tensorflow_quietly()
     values = flags.FLAGS
     if values.ffcv_python:
@@ -337,4 +355,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.start(main)

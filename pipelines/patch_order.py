@@ -84,7 +84,7 @@ class Sampling:
                 f"batch_size={self.batch_size}."
             )
         if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed must be in 0 … 2**32-1, not {self.seed}.")
+            raise ValueError(f"seed must be from 0 to 2**32 - 1, not {self.seed}.")
         if self.first_step < 0:
             raise ValueError(f"first_step must be at least 0, not {self.first_step}.")
 

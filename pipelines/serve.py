@@ -1,17 +1,19 @@
-r"""Serves patches to other machines: starts a dispatcher or a worker of TensorFlow's tf.data service.
+"""Makes batches of patches for a training on another machine. Starts a dispatcher or a worker of TensorFlow's tf.data service.
 
   python -m pipelines.serve --role=dispatcher --port=5050
   python -m pipelines.serve --role=worker --dispatcher=first-machine:5050
 
-Workers may start and stop at any time. The flag --data_service=grpc://first-machine:5050 of the training program takes
-the patches from them. The strips must lie at the same path on all machines. Ctrl-C ends a dispatcher or a worker.
+Start one dispatcher and any number of workers. Workers may start and stop at any time. Then train with
+--data_service=grpc://first-machine:5050. The strips must have the same path on all machines. Ctrl-C ends a dispatcher or a
+worker.
 """
 
 import socket
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 
+from pipelines.system import command_line
 from pipelines.system.quiet import load_tensorflow_quietly
 
 flags.DEFINE_enum(
@@ -41,8 +43,7 @@ flags.register_multi_flags_validator(  # type: ignore[no-untyped-call]
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}. Flags begin with --.")
+    command_line.check_no_arguments(argv)
     load_tensorflow_quietly()
     from tensorflow.data.experimental import service  # Loading it takes seconds, so flags are checked first.
 
@@ -71,4 +72,4 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.start(main)

@@ -151,7 +151,8 @@ def test_it_says_what_was_found_and_expected(tmp_path, small_iam, caplog):
     with caplog.at_level("INFO"):
         prepare("top50", data_dir=tmp_path / "tfds", manual_dir=small_iam)
     assert (
-        "Expected 18 images of 3 writers on 6 forms; found 17 images of 3 writers on 6 forms." in caplog.text
+        "promises 18 images of 3 writers on 6 forms. The files hold 17 images of 3 writers on 6 forms."
+        in caplog.text
     )
 
 
@@ -256,7 +257,7 @@ def test_files_of_a_folder_that_are_no_images_are_counted_and_named(tmp_path, ca
         file.write_bytes(png(scribble(file.name)))
     (tmp_path / "scans/a/notes.pdf").write_bytes(b"%PDF")
     prepare("folder", data_dir=tmp_path / "tfds", manual_dir=tmp_path / "scans")
-    assert "1 files are no image of a writer and were ignored: a/notes.pdf" in caplog.text
+    assert "1 files are not an image of a writer. They were left out: a/notes.pdf" in caplog.text
 
 
 def test_odd_scans_and_writers_of_a_single_page_are_told(tmp_path, caplog):
@@ -269,7 +270,7 @@ def test_odd_scans_and_writers_of_a_single_page_are_told(tmp_path, caplog):
     builder = prepare("folder", data_dir=tmp_path / "tfds", manual_dir=tmp_path / "scans")
     assert sum(info.num_examples for info in builder.info.splits.values()) == 16
     assert "bob/letter0.png: it may be upside down." in caplog.text
-    assert "1 of 2 writers have a single page, and none for test: bob" in caplog.text
+    assert "1 of 2 writers have a single page, so they have no page for the test: bob" in caplog.text
     assert len(list((tmp_path / "tfds/downloads/extracted/pages").glob("*.zip"))) == 4
 
 
@@ -285,7 +286,7 @@ def test_a_split_of_which_no_image_can_be_read(tmp_path, small_iam):
 @pytest.mark.parametrize(
     ("forms", "error", "message"),
     [
-        ({"a00-000": "000", "a00-001": "000"}, errors.TooFewWritersError, "Two writers or more"),
+        ({"a00-000": "000", "a00-001": "000"}, errors.TooFewWritersError, "At least two writers"),
         ({"a00-000": "000", "a00-001": "000", "a01-000": "001"}, errors.EmptySplitError, "validation"),
     ],
 )
@@ -299,7 +300,7 @@ def test_too_little_to_divide(tmp_path, forms, error, message):
 )
 def test_missing_data(tmp_path, monkeypatch, manual_dir, message):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(errors.MissingDataError, match=f"(?s){message}.*download ascii.tgz"):
+    with pytest.raises(errors.MissingDataError, match=f"(?s){message}.*Download ascii.tgz"):
         prepare("top50", data_dir=tmp_path / "tfds", manual_dir=manual_dir)
 
 

@@ -103,7 +103,7 @@ def test_every_program_is_listed():
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for package in ("iam_writer", "pipelines")
         for path in (ROOT / package).rglob("*.py")
-        if "app.run(main)" in path.read_text()
+        if re.search(r"^    (app\.run|command_line\.start)\(main\)$", path.read_text(), re.M)
     }
     assert programs == {module for module, _ in __main__.ALL.values()}
 

@@ -1,6 +1,6 @@
-"""The flags that say where handwriting lies, of every program that reads a dataset.
+"""The flags that say where the handwriting is. All programs that read a dataset share them.
 
-A program makes them its own with `flags.adopt_module_key_flags(data_flags)`.
+After `flags.adopt_module_key_flags(data_flags)`, the --help of a program lists them.
 """
 
 from absl import flags
@@ -10,11 +10,13 @@ from iam_writer.common.names import DATASETS as DATASETS
 flags.DEFINE_string(
     "manual_dir",
     None,
-    "Where the handwriting lies: IAM's files; for iam_writer/folder, a folder a writer with scans of pages or lines. Of "
-    "several datasets one for each that is read from files, with commas between, or one for all.",
+    "The folder of IAM's files. For iam_writer/folder: it holds a folder of scans for each writer. With several datasets, "
+    "name one folder for all, or one for each that is read from files, with commas between.",
 )
-flags.DEFINE_string("data_dir", None, "Where TFDS keeps datasets. Default: ~/tensorflow_datasets.")
-flags.DEFINE_float("max_bad_images", 0.01, "Share of images that may be unreadable.", 0, 1)
+flags.DEFINE_string(
+    "data_dir", None, "The folder in which TFDS keeps datasets. Default: ~/tensorflow_datasets."
+)
+flags.DEFINE_float("max_bad_images", 0.01, "The share of images that may be unreadable.", 0, 1)
 
 
 @flags.validator("max_bad_images", "must be a number.")

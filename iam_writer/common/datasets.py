@@ -77,7 +77,7 @@ def _find(name: str, fingerprint: str, data_dir: str | None) -> pathlib.Path:
             if json.loads((found / "metadata.json").read_text()).get("fingerprint") == fingerprint:
                 return found
     raise MissingDataError(
-        f"the dataset {name} that it was trained on is not in {_folder(data_dir)}; name its place with --data_dir."
+        f"The dataset {name} that the network was trained on is not in {_folder(data_dir)}. Name its folder with --data_dir."
     )
 
 
@@ -99,8 +99,8 @@ def _whole(folder: os.PathLike) -> Iterator[None]:
         yield
     except (*_DAMAGED, json.JSONDecodeError) as error:
         raise MissingDataError(
-            f"The files of the dataset in {folder} are damaged, or some are missing. Remove the folder, and "
-            "iam_writer.train will build it anew."
+            f"The files of the dataset in {folder} are damaged, or some are missing. Remove the folder. Then "
+            "iam_writer.train builds the dataset again."
         ) from error
 
 

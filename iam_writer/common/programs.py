@@ -14,6 +14,7 @@ from absl import logging as absl_logging
 from PIL import Image
 
 from iam_writer.common.errors import InputError, MissingDataError
+from pipelines.system import command_line
 from pipelines.system.quiet import load_tensorflow_quietly
 
 
@@ -38,16 +39,20 @@ def plain_endings() -> Iterator[None]:
         yield
         print(end="", flush=True)
     except BrokenPipeError:
-        # The reader, such as `| head`, has ended. Python flushes stdout once more when it exits: let that succeed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(_say("The output was cut short: the program that read it has ended.", 1))
+        command_line.discard_output()
+        sys.exit(_say("The output is incomplete, because the program that read it has ended.", 1))
     except KeyboardInterrupt as stopped:
         sys.exit(_say(stopped, 130))
     except InputError as error:
         sys.exit(_say(error, 1))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            sys.exit(_say(f"{error}. Free some space and run again; nothing half-written was kept.", 1))
+            sys.exit(
+                _say(
+                    f"{error}. Free some space, and give the same command again. No incomplete file was kept.",
+                    1,
+                )
+            )
         if error.filename is None:
             raise
         sys.exit(_say(f"{error.filename} cannot be used: {error.strerror}.", 1))
@@ -65,7 +70,10 @@ def check_folder(path: str | os.PathLike) -> None:
     """Raises MissingDataError if there is no folder to write a file into."""
     folder = pathlib.Path(path).parent
     if not folder.is_dir():
-        raise MissingDataError(f"There is no folder {folder} to write {pathlib.Path(path).name} into.")
+        raise MissingDataError(
+            f"There is no folder {folder}, so {pathlib.Path(path).name} cannot be written into it. Make the folder, or name "
+            "another one."
+        )
 
 
 def _say(message: object, status: int) -> int:

@@ -10,7 +10,7 @@ FOLDER = pathlib.Path(__file__).parent.parent / "flagfiles"
 flags.DEFINE_string(
     "recipe",
     None,
-    "Take the flags of a recipe of the package, such as quickstart. Flags after it change the recipe.",
+    "The name of a recipe of the package, such as quickstart. Its flags are read. A flag after it replaces the flag of the recipe.",
 )
 
 

@@ -62,8 +62,8 @@ def parse(dataset: str, manual_dir: str | None) -> tuple[DatasetSpec, ...]:
         folders *= len(of_files)
     if len(folders) != len(of_files):
         raise FlagError(
-            f"--manual_dir names {len(folders)} folders, and {len(of_files)} datasets are read from files: "
-            f"{', '.join(of_files)}. Name one for each, in this order, or one for all."
+            f"--manual_dir names {len(folders)} folders, but {len(of_files)} datasets are read from files: "
+            f"{', '.join(of_files)}. Name one folder for each of these datasets, in this order, or one folder for all."
         )
     folder_of = dict(zip(of_files, folders, strict=True))
     return tuple(DatasetSpec(config, folder_of.get(config) or None) for config in configs)

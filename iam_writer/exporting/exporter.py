@@ -89,8 +89,9 @@ class Exporter:
             for signature, difference in differences.items():
                 if not difference <= TOLERANCE:  # So that NaN fails too.
                     raise ExportError(
-                        f"{name}: probabilities of the signature {signature} differ from the checkpoint's by "
-                        f"{difference:.1e} on {self.handwriting}, more than {TOLERANCE:g}. It was not kept."
+                        f"The export {name} was not kept: on {self.handwriting}, the probabilities of its signature "
+                        f"{signature} differ from those of the checkpoint by {difference:.1e}, which is more than "
+                        f"{TOLERANCE:g}. Use another format."
                     )
             output.mkdir(exist_ok=True)
             if folder.exists():
@@ -240,4 +241,6 @@ def _told_in_a_sentence(name: str, package: str) -> Iterator[None]:
     except Exception as error:  # Converters raise errors of many kinds.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         version = importlib.metadata.version(package)
-        raise ExportError(f"{name}: {package} {version} fails on this network: {reason}") from error
+        raise ExportError(
+            f"The export {name} was not made: {package} {version} cannot convert this network ({reason}). Use another format."
+        ) from error

@@ -67,14 +67,14 @@ def extract(
                 _extract_tar(file, unfinished, is_wanted)
         _move(unfinished, target)
     except _RefusedError as error:
-        raise errors.ArchiveError(f"{archive}: {error}. Nothing was extracted") from error
+        raise errors.ArchiveError(f"{archive} was not extracted, because {error}.") from error
     except _DAMAGE as error:
         raise errors.ArchiveError(
-            f"{archive} is truncated, damaged, or no tar or zip archive (a saved login page?): download it again. "
-            f"({error})"
+            f"{archive} cannot be read as a tar or zip archive ({error}). It is incomplete or damaged, or it is a web page "
+            "that was saved under this name. Download it again."
         ) from error
     except OSError as error:
-        raise errors.ArchiveError(f"{archive} cannot be extracted to {extract_dir}: {error}") from error
+        raise errors.ArchiveError(f"{archive} cannot be extracted into {extract_dir}: {error}.") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return target
@@ -108,7 +108,7 @@ class _BoundedReads:
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= MAX_MEMBER_BYTES:
-            raise _RefusedError(f"a part of {size:,} bytes is not believable")
+            raise _RefusedError(f"it has a part of {size:,} bytes, more than {MAX_MEMBER_BYTES:,}")
         return self._stream.read(size)
 
 
@@ -121,13 +121,13 @@ def _extract_tar(stream: _Stream, folder: pathlib.Path, is_wanted: Callable[[str
             _check_size(member.name, member.size, count, total)
             # The filter refuses only links that lead outside. IAM's archives have no links, so all links are refused.
             if not (member.isfile() or member.isdir()) or member.issparse():
-                raise _RefusedError(f"{member.name!r} is a link, a device or another odd thing")
+                raise _RefusedError(f"{member.name!r} is neither a file nor a folder, but a link or a device")
             try:
                 tarfile.data_filter(member, str(folder))
                 if member.isfile() and is_wanted(pathlib.PurePosixPath(member.name).name):
                     tar.extract(member, folder, set_attrs=False, filter="data")
             except tarfile.FilterError as error:
-                raise _RefusedError(f"{member.name!r} leads outside of the archive's folder") from error
+                raise _RefusedError(f"{member.name!r} would be written outside of the folder") from error
             blocks = -(-member.size // tarfile.BLOCKSIZE) if member.isfile() else 0
             end = member.offset_data + blocks * tarfile.BLOCKSIZE
     _check_end(bounded, end)
@@ -145,16 +145,19 @@ def _extract_zip(archive: pathlib.Path, folder: pathlib.Path, is_wanted: Callabl
             try:
                 file.extract(member, folder)
             except RuntimeError as error:  # The file is encrypted, or Python lacks its compression.
-                raise _RefusedError(f"{error}: unpack it by hand, and put the files in its place") from error
+                raise _RefusedError(
+                    f"it is encrypted or compressed in an unknown way ({error}). Unpack it with another program, and put the files "
+                    "where the archive is"
+                ) from error
 
 
 def _check_size(name: str, size: int, count: int, total: int) -> None:
     if not 0 <= size <= MAX_MEMBER_BYTES:
         raise _RefusedError(f"{name!r} is larger than {MAX_MEMBER_BYTES:,} bytes")
     if count > MAX_MEMBERS:
-        raise _RefusedError(f"it holds more than {MAX_MEMBERS:,} files, {name!r} is the first beyond")
+        raise _RefusedError(f"it holds more than {MAX_MEMBERS:,} files")
     if total > MAX_BYTES:
-        raise _RefusedError(f"its files have more than {MAX_BYTES:,} bytes, {name!r} is the first beyond")
+        raise _RefusedError(f"its files have more than {MAX_BYTES:,} bytes")
 
 
 def _check_end(stream: _BoundedReads, end: int) -> None:

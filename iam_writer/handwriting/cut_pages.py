@@ -76,7 +76,9 @@ def read(archive: str, number: int) -> bytes:
         with zipfile.ZipFile(archive) as file:
             return file.read(_name(number))
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise BadImageError(f"Line {number} in {archive} cannot be read: {error}") from error
+        raise BadImageError(
+            f"Line {number} in {archive} cannot be read: {error}. Remove this file. Then the page is cut into lines again."
+        ) from error
 
 
 def _cut(path: str, folder: pathlib.Path) -> CutPage | None:

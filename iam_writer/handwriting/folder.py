@@ -56,11 +56,13 @@ class HandwritingFolder:
         self.warnings: list[str] = []
         if not folder:
             raise errors.MissingDataError(
-                f"Where are the scans? Pass their folder as --manual_dir. {_LAYOUT}"
+                f"No folder of scans is named. Name it with --manual_dir.\n{_LAYOUT}"
             )
         folder = pathlib.Path(folder).expanduser()
         if not folder.is_dir():
-            raise errors.MissingDataError(f"There is no folder {folder}. {_LAYOUT}")
+            raise errors.MissingDataError(
+                f"There is no folder {folder}. Name the folder of the scans with --manual_dir.\n{_LAYOUT}"
+            )
         scans: dict[str, str] = {}
         for writer in _entries(folder):
             if writer.is_dir():
@@ -69,7 +71,9 @@ class HandwritingFolder:
                 self.ignored.append(writer.name)
         if not scans:
             seen = ", ".join(self.ignored[:5]) or "nothing"
-            raise errors.MissingDataError(f"There is no image in {folder}; found {seen}. {_LAYOUT}")
+            raise errors.MissingDataError(
+                f"There is no image of a writer in {folder}. It holds: {seen}.\n{_LAYOUT}"
+            )
         self.lines: list[Line] = []
         self._files: dict[str, tuple[str, int]] = {}
         self._archives: dict[str, str] = {}
@@ -89,7 +93,7 @@ class HandwritingFolder:
     def _add_writer(self, writer: os.DirEntry[str], scans: dict[str, str]) -> None:
         if writer.name.strip().splitlines() != [writer.name]:  # TFDS writes one name a line and strips it.
             raise errors.IndexFileError(
-                f"{writer.path!r} begins or ends with a blank, or has a line break in its name: rename it"
+                f"The name of the folder {writer.path!r} begins or ends with a blank, or has a line break. Rename the folder."
             )
         for file in _entries(writer.path):
             stem, suffix = os.path.splitext(file.name)
@@ -99,7 +103,7 @@ class HandwritingFolder:
             other = scans.setdefault(f"{writer.name}/{stem}", file.path)
             if other != file.path:
                 raise errors.IndexFileError(
-                    f"{other} and {file.path} would be one image: rename or remove one"
+                    f"{other} and {file.path} have the same name apart from their suffix. Rename or remove one of them."
                 )
 
     def _find_lines(self, scans: dict[str, str], cache: pathlib.Path) -> None:
@@ -146,7 +150,7 @@ class HandwritingFolder:
         other = self._files.setdefault(line.id, (path, number))
         if other != (path, number):
             raise errors.IndexFileError(
-                f"{other[0]} and {path} would both hold the line {line.id}: rename or remove one"
+                f"{other[0]} and {path} would both give the line {line.id}. Rename or remove one of them."
             )
         self.lines.append(line)
 
@@ -159,20 +163,21 @@ class HandwritingFolder:
         for writer in sorted(lengths.keys() - {line.writer for line in self.lines}):
             why = ", ".join(name for name in self.ignored if name.startswith(f"{writer}/"))
             raise errors.NoWritingError(
-                f"There is no text line on any scan of {writer}: {why}. Scan more of this hand, or remove the folder."
+                f"No text line was found on the scans of {writer}: {why}. Add scans of this writer, or remove the folder."
             )
         little = sorted(writer for writer, length in lengths.items() if length < LITTLE)
         if little:
             self.warnings.insert(
                 0,
-                f"{len(little)} writers have less than two lines of writing: {', '.join(little[:10])}",
+                f"{len(little)} writers have less than two lines of writing, which is little to learn from: "
+                f"{', '.join(little[:10])}",
             )
 
 
-_LAYOUT = f"""Expected is a folder a writer, in it an image a page or a text line:
+_LAYOUT = f"""Make a folder for each writer. Put images of pages, or of single text lines, into it:
   <folder>/<writer>/<page>.png, such as scans/anna/letter1.png
   <folder>/<writer>/<page>-<line>.png, such as scans/anna/letter1-03.png
-({", ".join(images.SUFFIXES)}; all lines of a page have the name up to the last '-' in common)"""
+The lines of one page have the same name up to the last '-'. These suffixes are read: {", ".join(images.SUFFIXES)}."""
 
 
 def _are_pages(scans: Sequence[CutPage | None]) -> bool:
@@ -199,11 +204,11 @@ def _entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        raise errors.MissingDataError(f"{folder} cannot be read: {error.strerror}") from error
+        raise errors.MissingDataError(f"The folder {folder} cannot be read: {error.strerror}.") from error
     for entry in entries:
         # Python turns bytes that are not text into surrogates. SHA-256 and TFDS do not accept surrogates.
         if any("\ud800" <= letter <= "\udfff" for letter in entry.name):
-            raise errors.IndexFileError(f"The name of {entry.path!a} is not UTF-8: rename it")
+            raise errors.IndexFileError(f"The name of {entry.path!a} is not UTF-8. Rename it.")
     return [entry for entry in entries if not entry.name.startswith(".")]
 
 

@@ -93,7 +93,7 @@ class IamDatabase:
         extract_dir: str | os.PathLike[str] | None = None,
     ):
         if unit not in _ID:
-            raise ValueError(f"unit is {unit!r}, not one of {', '.join(_ID)}")
+            raise ValueError(f"unit is {unit!r}. It must be one of {', '.join(_ID)}.")
         source = _Source(manual_dir, unit, extract_dir)
         forms = read_forms(source.forms_file)
         pieces = read_pieces(source.pieces_file, unit) if source.pieces_file else None
@@ -126,7 +126,8 @@ def read_forms(path: pathlib.Path) -> dict[str, Form]:
         other = forms.setdefault(row["form"], form)
         if other.writer != form.writer:
             raise errors.IndexFileError(
-                f"{place}: form {row['form']} is by writer {form.writer}, but was by {other.writer} before"
+                f"{place}: form {row['form']} has writer {form.writer} here, but writer {other.writer} in an earlier row. Correct "
+                "one of the rows, or download the file again."
             )
     return forms
 
@@ -140,7 +141,9 @@ def read_pieces(path: pathlib.Path, unit: str) -> dict[str, Piece]:
     pieces = {}
     for place, row in _rows(path, _ROW[unit]):
         if row["id"] in pieces:
-            raise errors.IndexFileError(f"{place}: {row['id']} comes a second time")
+            raise errors.IndexFileError(
+                f"{place}: {row['id']} has an earlier row. Remove one of the rows, or download the file again."
+            )
         text = row["text"].replace("|", " ")
         pieces[row["id"]] = Piece(row["id"], row["form"], int(row["x"]), int(row["width"]), text)
     return dict(sorted(pieces.items()))
@@ -190,14 +193,14 @@ class _Source:
     ):
         if not manual_dir:
             raise errors.MissingDataError(
-                f"Where is IAM? Pass its folder as --manual_dir.\n{_how_to_get(unit)}"
+                f"The folder of the IAM database is not named. Name it with --manual_dir.\n{_how_to_get(unit)}"
             )
         self._folder = _absolute(manual_dir)
         self._unit = unit
         self._extract_dir = _absolute(extract_dir) if extract_dir else None
         if not self._folder.is_dir():
             raise errors.MissingDataError(
-                f"There is no folder {self._folder} to find IAM in.\n{_how_to_get(unit)}"
+                f"There is no folder {self._folder}. Name the folder of the IAM database with --manual_dir.\n{_how_to_get(unit)}"
             )
         self._entries = list(_walk(self._folder, _DEPTH, self._extract_dir))
         forms_file = self._index_file("forms.txt", "forms_for_parsing.txt")
@@ -219,7 +222,7 @@ class _Source:
         archive = _first(self._entries, [stem + suffix for suffix in archives.SUFFIXES])
         if archive and not self._extract_dir:
             raise errors.MissingDataError(
-                f"{archive} has to be extracted: pass extract_dir, a folder for that"
+                f"{archive} must be extracted, but no folder for that is named. Name it with extract_dir."
             )
         if not archive or not self._extract_dir:
             return None
@@ -253,14 +256,14 @@ class _Source:
         if not self.images:
             example = "a01-000u-s00-00.png" if self._unit == "sentences" else "a01-000u-00.png"
             missing.append(
-                f"images named like {example} (in {self._unit}.tgz, in a folder {self._unit}, or loose)"
+                f"images with names like {example} (in {self._unit}.tgz, in a folder {self._unit}, or in any other folder)"
             )
         names = sorted(entry.name for entry in os.scandir(self._folder))
         found = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
         raise errors.MissingDataError(
-            f"IAM is not complete in {self._folder}.\n"
-            f"  not found there or below: {'; '.join(missing)}\n"
-            f"  found there: {found or 'nothing'}\n{_how_to_get(self._unit)}"
+            f"The IAM database in {self._folder} is not complete.\n"
+            f"  missing: {'; '.join(missing)}\n"
+            f"  found: {found or 'nothing'}\n{_how_to_get(self._unit)}"
         )
 
 
@@ -270,9 +273,9 @@ def _is_wanted(name: str) -> bool:
 
 def _how_to_get(unit: str) -> str:
     return (
-        "To get IAM, register (free, for non-commercial research) at\n"
+        "To get the database, register at\n"
         "  https://fki.tic.heia-fr.ch/databases/iam-handwriting-database\n"
-        f"and download ascii.tgz and {unit}.tgz into one folder. They need not be extracted."
+        f"(free, for non-commercial research). Download ascii.tgz and {unit}.tgz into one folder. You need not extract them."
     )
 
 
@@ -287,7 +290,7 @@ def _walk(
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: (entry.is_dir(), entry.name))
     except OSError as error:
-        raise errors.MissingDataError(f"{folder} cannot be read: {error.strerror}") from error
+        raise errors.MissingDataError(f"The folder {folder} cannot be read: {error.strerror}.") from error
     for entry in entries:
         if entry.name.startswith("."):
             continue
@@ -311,7 +314,9 @@ def _unique(found: Sequence[tuple[str, os.DirEntry[str]]]) -> dict[str, os.DirEn
     for id, entry in sorted(found, key=lambda item: item[0]):
         other = files.setdefault(id, entry)
         if other is not entry:
-            raise errors.IndexFileError(f"{id} is there twice: {other.path} and {entry.path}. Remove one")
+            raise errors.IndexFileError(
+                f"There are two images of {id}: {other.path} and {entry.path}. Remove one of them."
+            )
     return files
 
 
@@ -324,7 +329,9 @@ def _rows(path: pathlib.Path, pattern: re.Pattern[str]) -> Iterator[tuple[str, r
             continue
         match = pattern.fullmatch(row)
         if not match:
-            raise errors.IndexFileError(f"{path}, line {number}: not a row of such a file: {row[:80]!r}")
+            raise errors.IndexFileError(
+                f"{path}, line {number}: the row {row[:80]!r} has not the form of a row of this file. Download the file again."
+            )
         yield f"{path}, line {number}", match
 
 
@@ -336,9 +343,11 @@ def _lines(
     unit: str,
 ) -> list[Line]:
     form_of = {id: match["form"] for id in files if (match := _ID[unit].fullmatch(id))}
-    _check_known([id for id in files if form_of[id] not in forms], f"of forms that are not in {forms_name}")
+    _check_known(
+        [id for id in files if form_of[id] not in forms], f"belong to forms that are not in {forms_name}"
+    )
     if pieces is not None:
-        _check_known([id for id in files if id not in pieces], f"not in {unit}.txt")
+        _check_known([id for id in files if id not in pieces], f"are not in {unit}.txt")
     rows = {id: id for id in files} if unit == "lines" else physical_rows((pieces or {}).values())
     return [
         Line(
@@ -355,7 +364,9 @@ def _lines(
 def _check_known(strangers: Sequence[str], why: str) -> None:
     if strangers:
         first = ", ".join(strangers[:5]) + (" ..." if len(strangers) > 5 else "")
-        raise errors.IndexFileError(f"{len(strangers):,} images are {why}: {first}")
+        raise errors.IndexFileError(
+            f"{len(strangers):,} images {why}: {first}. Remove these images, or complete the file."
+        )
 
 
 def _expected(

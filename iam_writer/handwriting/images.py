@@ -103,7 +103,7 @@ def _content(path: str | os.PathLike[str]) -> bytes:
     try:
         return pathlib.Path(path).read_bytes()
     except OSError as error:
-        raise errors.BadImageError(f"{path} cannot be read: {error.strerror}") from error
+        raise errors.BadImageError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 @contextlib.contextmanager
@@ -113,14 +113,14 @@ def _told(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
         yield
         return
     except Image.DecompressionBombError:
-        why = f"is larger than {max_pixels:,} pixels"
+        why = f"has more than {max_pixels:,} pixels. Save a smaller image"
     except UnidentifiedImageError:
         why = _why_unidentified(data)
     except _UnsupportedPixelsError as error:
         why = f"has pixels {error}"
     except Exception as error:  # The parsers of Pillow raise many kinds of errors, even KeyError.
-        why = f"is truncated or damaged: {error}"
-    raise errors.BadImageError(f"{name} {why}")
+        why = f"is incomplete or damaged ({error}). Take another copy of it"
+    raise errors.BadImageError(f"{name} {why}.")
 
 
 def size(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -143,7 +143,7 @@ def several_pages(path: str | os.PathLike[str]) -> list[str]:
             number = getattr(image, "n_frames", 1)
     except Exception:  # As above.
         return []
-    why = f"only the first of its {number} pages is looked at: save each as a file of its own"
+    why = f"only the first of its {number} pages is used. Save each page as a file of its own"
     return [why] if number > 1 else []
 
 
@@ -180,12 +180,12 @@ def _why_unidentified(data: bytes) -> str:
         return "is empty"
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     if brand in _AVIF_BRANDS and "AVIF" not in _FORMATS:
-        return "is an AVIF image, which the installed Pillow cannot read: pip install 'pillow>=11.3', or save the image as PNG"
+        return "is an AVIF image, which the installed version of Pillow cannot read. Run pip install 'pillow>=11.3', or save the image as PNG"
     if brand in _HEIC_BRANDS and "HEIF" not in _FORMATS:
-        return "is a HEIC image, which needs pillow-heif: pip install pillow-heif, or save the image as JPEG or PNG"
+        return "is a HEIC image, which needs the package pillow-heif. Run pip install pillow-heif, or save the image as JPEG or PNG"
     if brand in _AVIF_BRANDS + _HEIC_BRANDS:
-        return "is truncated or damaged"
-    return "is truncated" if data.startswith(_SIGNATURES) else "is not an image"
+        return "is incomplete or damaged. Take another copy of it"
+    return "is incomplete. Take another copy of it" if data.startswith(_SIGNATURES) else "is not an image"
 
 
 def _is_gray_png(image: Image.Image, data: bytes) -> bool:
@@ -205,7 +205,9 @@ def _to_gray(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     if image.mode in ("F", "LAB"):
-        raise _UnsupportedPixelsError(f"of an unsupported kind ({image.mode})")
+        raise _UnsupportedPixelsError(
+            f"of a kind that is not supported ({image.mode}). Save it as gray or RGB"
+        )
     return image.convert("L")
 
 
@@ -213,5 +215,5 @@ def _scale_to_8_bits(image: Image.Image) -> Image.Image:
     """Scales pixels of 16 bits to 8 bits. Image.convert would clip them at 255 instead."""
     pixels = np.asarray(image).astype(np.int64)
     if pixels.min() < 0 or pixels.max() > 65535:
-        raise _UnsupportedPixelsError("of more than 16 bits")
+        raise _UnsupportedPixelsError("of more than 16 bits. Save it with 8 or 16 bits")
     return Image.fromarray(((pixels + 128) // 257).astype(np.uint8))

@@ -91,13 +91,13 @@ def read(path: str | os.PathLike[str]) -> Page:
       BadImageError: the image cannot be read. The message names the file and the reason.
     """
     if os.path.isdir(path):
-        raise errors.BadImageError(f"{path} is a folder: name the images in it, such as {path}/*.png.")
+        raise errors.BadImageError(f"{path} is a folder. Name the images in it, such as {path}/*.png.")
     try:
         return find_lines(images.read_page(path, MAX_SIDE))
     except errors.BadImageError:
         if _begins_with(path, b"%PDF"):
             raise errors.BadImageError(
-                f"{path} is a PDF: save its pages as images first, for instance with pdftoppm -png -r 300."
+                f"{path} is a PDF file. Save its pages as images first, for instance with pdftoppm -png -r 300."
             ) from None
         raise
 

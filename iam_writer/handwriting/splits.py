@@ -82,12 +82,14 @@ def check(splits: dict[str, list[Line]]) -> None:
     writers = sorted({line.writer for lines in splits.values() for line in lines})
     if len(writers) < 2:
         found = f"only {writers[0]!r}" if writers else "none"
-        raise errors.TooFewWritersError(f"Two writers or more are needed to tell them apart, found {found}")
+        raise errors.TooFewWritersError(
+            f"At least two writers are needed, but {found} was found. Add pages by another writer."
+        )
     empty = [name for name, lines in splits.items() if not lines]
     if empty:
         raise errors.EmptySplitError(
-            f"No image for {' and '.join(empty)}: of each writer with two pages one is held out for test, with three one "
-            "more for validation. Add pages, or choose a split by image"
+            f"There is no image for {' and '.join(empty)}. A writer needs two pages to have one for test, and three pages to "
+            "have another one for validation. Add pages, or choose a split by image."
         )
 
 
@@ -128,8 +130,8 @@ def _assign(units: Iterable[str]) -> dict[str, str]:
 def _row(line: Line) -> str:
     if not line.row:
         raise errors.IndexFileError(
-            f"The text line that {line.id} lies on is not known, and writer {line.writer} has one form: "
-            "sentences.txt is needed to split it by rows (it is in ascii.tgz)"
+            f"It is not known which text line {line.id} is a part of. Writer {line.writer} has one form only, and it is "
+            "divided by text line. Put sentences.txt, or ascii.tgz which holds it, into the folder."
         )
     return line.row
 

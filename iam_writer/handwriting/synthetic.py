@@ -203,18 +203,18 @@ class SyntheticHandwriting:
     ):
         if num_writers < 2:
             raise errors.TooFewWritersError(
-                f"Two writers or more are needed to tell them apart, not {num_writers}."
+                f"At least two writers are needed, but num_writers is {num_writers}."
             )
         if forms_per_writer < 1 or lines_per_form < 1 or seed < 0:
-            raise ValueError("forms_per_writer and lines_per_form must be at least 1, and seed at least 0.")
-        if (fonts_dir is None) != (text_file is None):
-            raise errors.MissingDataError(
-                "A folder of fonts and a text file go together: pass both, or neither."
+            raise ValueError(
+                "forms_per_writer and lines_per_form must be 1 or more, and seed must be 0 or more."
             )
+        if (fonts_dir is None) != (text_file is None):
+            raise errors.MissingDataError("Only one of fonts_dir and text_file is given. Give both, or none.")
         scripts = (script, test_script or script)
         if fonts_dir is not None and scripts != ("latin", "latin"):
             raise ValueError(
-                "With fonts, text_file says what is written; script and test_script are of hands."
+                "script and test_script cannot be given with fonts_dir, since text_file says what is written. Leave them out."
             )
         self._seed = seed
         self._sessions = sessions
@@ -514,9 +514,7 @@ def _fonts(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
     folder = pathlib.Path(folder)
     fonts = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".ttf", ".otf"))
     if not fonts:
-        raise errors.MissingDataError(
-            f"{folder} has no *.ttf or *.otf file. Put the fonts to write with there."
-        )
+        raise errors.MissingDataError(f"{folder} has no *.ttf or *.otf file. Put the fonts into this folder.")
     return fonts
 
 
@@ -524,10 +522,12 @@ def _sentences(path: str | os.PathLike[str]) -> list[str]:
     try:
         text = pathlib.Path(path).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise errors.MissingDataError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        raise errors.MissingDataError(
+            f"{path} cannot be read as UTF-8 text: {error}. Save the text as UTF-8."
+        ) from error
     sentences = [" ".join(row.split()) for row in text.splitlines() if row.strip()]
     if not sentences:
-        raise errors.MissingDataError(f"{path} is empty. Write a sentence a line into it.")
+        raise errors.MissingDataError(f"{path} is empty. Write sentences into it, one on each line.")
     return sentences
 
 
@@ -543,7 +543,7 @@ def _check_coverage(path: pathlib.Path, sentences: list[str]) -> None:
     try:
         font = _font(str(path))
     except OSError as error:
-        raise errors.MissingDataError(f"{path} is not a font that can be read: {error}") from error
+        raise errors.MissingDataError(f"{path} cannot be read as a font: {error}. Remove it.") from error
 
     def shape(character: str) -> tuple[tuple[int, int], bytes]:
         mask = font.getmask(character)

@@ -49,7 +49,7 @@ class Augment(layers.Layer):
         unknown = set(names) - set(AUGMENTATIONS)
         if unknown:
             raise ValueError(
-                f"Unknown augmentations {sorted(unknown)}; there are {', '.join(AUGMENTATIONS)}."
+                f"The augmentations {sorted(unknown)} do not exist. Choose from {', '.join(AUGMENTATIONS)}."
             )
         self.names = tuple(names)
         self.seed = seed

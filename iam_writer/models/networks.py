@@ -88,7 +88,9 @@ def deepwriter(classes: int, height: int, width: int, augment: Sequence[str] = (
       ValueError: the width is odd.
     """
     if width % 2:
-        raise ValueError(f"A window of DeepWriter is two patches wide, so its width is even, not {width}.")
+        raise ValueError(
+            f"width is {width}. It must be even, because a window of DeepWriter is two patches wide."
+        )
     patches = keras.Input((width, height), dtype="uint8", name="patches")
     x = _ink(patches, augment)
     halves = [x[:, : width // 2], x[:, width // 2 :]]

@@ -51,7 +51,7 @@ def draw(
     try:
         strips = datasets.strips(network.run, "train", data_dir)
     except MissingDataError as error:
-        note = f"Training patches are not shown: {error}"
+        note = f"Training patches are not shown. {error}"
         picture = tinted
     else:
         beside = _most_similar(network, page, scan, strips, writer)
@@ -60,7 +60,7 @@ def draw(
         note = f"Beside the page: its windows that speak most for {name}, each with the most similar training patch."
     ok, data = cv2.imencode(".png", picture)
     if not ok:
-        raise OSError(None, "no PNG could be made", str(path))
+        raise OSError(None, "the picture cannot be converted to PNG", str(path))
     write_beside(path, data.tobytes())
     return note
 

@@ -84,6 +84,10 @@ class Gallery:
                     str(arrays["checkpoint"]), arrays["writers"].tolist(), arrays["sums"], arrays["windows"]
                 )
         except FileNotFoundError:
-            raise GalleryError(f"There is no gallery {path}: make one with iam_writer.enroll.") from None
+            raise GalleryError(
+                f"There is no gallery {path}. Make one with `iam-writer enroll --checkpoint=…`."
+            ) from None
         except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise GalleryError(f"{path} is not a gallery of iam_writer.enroll's: {error}") from error
+            raise GalleryError(
+                f"{path} cannot be read as a gallery that was made with a network: {error}. Enroll the writers again."
+            ) from error

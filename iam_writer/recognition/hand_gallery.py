@@ -29,11 +29,11 @@ def enrolled(path: str | os.PathLike[str], population: Reference) -> dict[str, S
         with np.load(path, allow_pickle=False) as arrays:
             if "checkpoint" in arrays:
                 raise GalleryError(
-                    f"{path} was made with a network. Name the network with --checkpoint, or enroll the writers anew."
+                    f"{path} was made with a network. Name the network with --checkpoint, or enroll the writers again."
                 )
             if str(arrays["reference"]) != population.fingerprint:
                 raise GalleryError(
-                    f"{path} was made with another version of iam_writer. Enroll the writers anew."
+                    f"{path} was made with another version of iam_writer. Enroll the writers again."
                 )
             about, counts, looks = json.loads(str(arrays["about"])), arrays["counts"], arrays["looks"]
             found: dict[str, list[DescribedPage]] = {}
@@ -46,7 +46,7 @@ def enrolled(path: str | os.PathLike[str], population: Reference) -> dict[str, S
         raise GalleryError(f"There is no gallery {path}. Make one with `iam-writer enroll`.") from None
     except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise GalleryError(
-            f"{path} cannot be read as a gallery: {error}. Enroll the writers anew."
+            f"{path} cannot be read as a gallery: {error}. Enroll the writers again."
         ) from error
     return {writer: Sample(writer, tuple(found[writer])) for writer in sorted(found)}
 
@@ -86,7 +86,7 @@ def with_pages(known: Mapping[str, Sample], added: Sample) -> dict[str, Sample]:
 def doubtful(added: Sample, known: Mapping[str, Sample]) -> list[str]:
     """What may be a mistake about pages to enroll, in sentences."""
     found = [
-        f"There is a writer {name!r}, too: the name differs from {added.name!r} in capitals only."
+        f"The gallery also has a writer {name!r}, whose name differs from {added.name!r} only in capital letters."
         for name in known
         if name != added.name and name.casefold() == added.name.casefold()
     ]

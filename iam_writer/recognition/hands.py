@@ -243,7 +243,7 @@ def too_little(amount: float, comparer: Comparer) -> list[str]:
     if amount >= least:
         return []
     return [
-        f"there is only {amount:.1f} lines of writing to compare; below {least:.1f} lines the answer is a guess"
+        f"only {amount:.1f} lines of writing could be compared. With less than {least:.1f} lines the answer is a guess"
     ]
 
 
@@ -298,7 +298,7 @@ def rank(asked: Sample, known: Mapping[str, Sample], population: Reference) -> R
     warnings = [text for page in asked.pages for text in page.warnings]
     for page in known[names[best]].pages:
         if any(page.shows_the_same_as(other) for other in asked.pages):
-            warnings.append(f"{page.path} shows the same page")
+            warnings.append(f"{page.path} of this writer shows the same page, so the answer says nothing")
     warnings += too_little(min(asked.amount, known[names[best]].amount), comparer)
     return Ranking(
         asked.name,
@@ -324,7 +324,7 @@ def known_writers(place: str | os.PathLike[str]) -> tuple[dict[str, Sample], lis
     root = pathlib.Path(place).expanduser()
     if not root.is_dir():
         raise MissingDataError(
-            f"There is no folder {root}. --known names a folder with a folder of pages for each writer."
+            f"There is no folder {root}. Name with --known a folder that holds a folder of pages for each writer."
         )
     files = {
         of_one.name: sorted(path for path in of_one.rglob("*") if path.suffix.lower() in images.SUFFIXES)

@@ -1,5 +1,6 @@
-"""What the programs that use a checkpoint are given: the checkpoint, a gallery, pages. No TensorFlow, so that a wrong
-argument is told at once.
+"""Reads what programs get from a user: a checkpoint, a gallery, pages.
+
+It does not load TensorFlow, so that the programs report a wrong argument at once.
 """
 
 import dataclasses
@@ -27,8 +28,8 @@ def open_calibration(path: str | os.PathLike[str]) -> Calibration:
     found = checkpoints.read_calibration(path)
     if found is None:
         raise CheckpointError(
-            f"{path} is not calibrated: its training has not come to its end, or it is last.keras. Take best.keras, "
-            "after the command that trained it has ended; given again, the command goes on."
+            f"{path} is not calibrated, because its training has not ended, or because it is last.keras. Give the training "
+            "command again, which continues the run to its end. Then use best.keras."
         )
     return found
 
@@ -42,8 +43,8 @@ def open_gallery(path: str | os.PathLike[str], checkpoint: str | os.PathLike[str
     found = Gallery.read(path)
     if found.checkpoint != checkpoints.fingerprint(pathlib.Path(checkpoint)):
         raise GalleryError(
-            f"{path} was made with another checkpoint than {checkpoint}: hands seen by two networks cannot be compared. "
-            "Take that checkpoint, or enroll the writers anew."
+            f"{path} was made with another checkpoint than {checkpoint}, so the two do not fit together. Use the checkpoint "
+            "that the gallery was made with, or enroll the writers again."
         )
     return found
 

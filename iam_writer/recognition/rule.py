@@ -105,7 +105,9 @@ class Rule:
         try:
             return cls(**json.loads(text))
         except TypeError as error:
-            raise ValueError(f"The answer rule is of another version: {error}") from error
+            raise ValueError(
+                f"The answer rule was written by another version of iam_writer: {error}."
+            ) from error
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -123,14 +123,14 @@ def doubts(calibration: Calibration, rule: Rule, amount: float) -> list[str]:
     found = []
     if calibration.combine != rule.combine:
         found.append(
-            "the probabilities are rough: an older version calibrated this checkpoint for another answer rule; give the "
-            "command that trained it once more, which only calibrates it anew"
+            "the probabilities are rough, because an older version calibrated this checkpoint for another answer rule. Give "
+            "the training command again, which only repeats the calibration"
         )
     if amount < calibration.amounts[0] / 2:
-        found.append("there is less writing than half a line: a guess")
+        found.append("there is less than half a line of writing, so the answer is a guess")
     if calibration.forms < FEW_FORMS:
         found.append(
-            f"the probabilities are rough: only {calibration.forms} validation forms ({calibration.lines} lines) were "
-            "there to calibrate them on"
+            f"the probabilities are rough, because they were calibrated on only {calibration.forms} validation forms "
+            f"({calibration.lines} lines)"
         )
     return found

@@ -1,14 +1,13 @@
-r"""What is each part of a recipe worth? Trains one with a flag or two changed at a time, all for the same minutes.
+"""Measures what each part of a recipe is worth.
 
   python -m iam_writer.studies.ablate --recipe=ablation_top50 --manual_dir=~/iam
 
-Takes the flags of iam_writer.train, which are the base, and makes a row of it and of each --vary, over --num_seeds
-seeds. First it measures how fast each row trains on this machine; its --patch_fraction follows from --train_minutes.
-Each --scan is a row without training: the base's networks scan their lines in another way. The table is printed and
-written to --output.
+The program trains the recipe as it is, and again for each --vary, with some flags changed. All rows of the table train for
+--train_minutes: the program first measures how fast each row trains on this machine. A --scan is a row without training:
+the networks of the first row scan the lines with other flags. The table is printed and written to --output.
 
-Run again, the same command goes on where it was stopped or killed. In the workdir: speeds.json, and a folder for each
-row and seed with all that a run leaves.
+This program takes all flags of iam_writer.train. If it was stopped or killed, the same command continues. The workdir holds
+speeds.json, and a folder with a training run for each row and seed.
 
 Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
 """
@@ -26,18 +25,21 @@ from iam_writer import train
 from iam_writer.common import programs, recipes
 from iam_writer.common.files import write_beside
 from iam_writer.training.settings import Settings
+from pipelines.system import command_line
 
 flags.adopt_module_key_flags(train)
 flags.DEFINE_multi_string(
     "vary",
     [],
-    "A row: the base with these flags changed, such as 'model=deepwriter patch_width=226'. Repeatable.",
+    "Adds a row: the recipe with these flags changed, such as 'model=deepwriter patch_width=226'.",
 )
 flags.DEFINE_multi_string(
-    "scan", [], "A row: the base's networks scan with this changed, such as 'window_stride=226'. Repeatable."
+    "scan",
+    [],
+    "Adds a row: the first row's networks scan with this flag changed, such as 'window_stride=226'.",
 )
-flags.DEFINE_float("train_minutes", 2, "Minutes of training of each run, validation left out.", 0)
-flags.DEFINE_string("output", "ablation.md", "The page to write.")
+flags.DEFINE_float("train_minutes", 2, "The minutes of training of each run, without validation.", 0)
+flags.DEFINE_string("output", "ablation.md", "The Markdown file to write.")
 
 SCANNING = ("window_stride", "combine")
 """The flags that a --scan may change."""
@@ -67,11 +69,15 @@ def rows_from_flags() -> tuple[dict[str, Settings], dict[str, Settings]]:
     for change in varied:
         rows[change], names = _changed(base, change)
         if names & {*COMMON}:
-            raise app.UsageError(f"--vary must not change {', '.join(sorted(names & {*COMMON}))}.")
+            raise app.UsageError(
+                f"--vary={change!r} must not change {', '.join(sorted(names & {*COMMON}))}. All rows share it."
+            )
     for change in scanned:
         scans[change], names = _changed(base, change)
         if names - {*SCANNING}:
-            raise app.UsageError(f"--scan can change {' and '.join(SCANNING)} only.")
+            raise app.UsageError(
+                f"--scan={change!r} is not possible. --scan can change {' and '.join(SCANNING)} only."
+            )
     return rows, scans
 
 
@@ -84,17 +90,18 @@ def _changed(base: Settings, change: str) -> tuple[Settings, set[str]]:
     try:
         flags.FLAGS([*sys.argv, *(f"--{word}" for word in shlex.split(change))])
     except (flags.Error, ValueError) as error:  # ValueError: a quotation mark is not closed.
-        raise app.UsageError(f"In {change!r}: {error}") from error
+        raise app.UsageError(f"A flag in {change!r} is wrong: {error}") from error
     settings = train.settings_from_flags()
     names = {name for name, value in dataclasses.asdict(settings).items() if value != getattr(base, name)}
     if not names:
-        raise app.UsageError(f"{change!r} changes nothing.")
+        raise app.UsageError(
+            f"{change!r} changes nothing, since the recipe has these values already. Leave it out."
+        )
     return settings, names
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    command_line.check_no_arguments(argv)
     minutes, table = flags.FLAGS.train_minutes, pathlib.Path(os.path.expanduser(flags.FLAGS.output))
     programs.set_up_logging()
     with programs.plain_endings():
@@ -108,9 +115,11 @@ def main(argv: list[str]) -> None:
         table.parent.mkdir(parents=True, exist_ok=True)
         write_beside(table, page)
         print(page)
-        print(f"In {table}; the runs are in {rows[''].workdir}, a folder a row and seed.")
+        print(
+            f"The table is in {table}. The runs are in {rows[''].workdir}, with a folder for each row and seed."
+        )
 
 
 if __name__ == "__main__":
     recipes.take_recipe()
-    app.run(main)
+    command_line.start(main)

@@ -1,13 +1,15 @@
-r"""Learns to name writers without a network, on the same lines as the networks: what do those buy?
+"""Names writers without a network, on the same lines as the networks. This shows what a network gains.
 
   python -m iam_writer.studies.baseline --recipe=svm_top50 --manual_dir=~/iam
   python -m iam_writer.studies.baseline --recipe=descriptor_top50 --manual_dir=~/iam
 
---model=svm is a support vector machine on contour directions, contour hinges and runs of paper, as in Bulacu and Schomaker
-2007 (`hand_made_features.py`). --model=descriptor learns linear discriminants of the hand descriptor, which counts hinges at
-three scales, runs of paper, and local binary patterns on circles of fourteen radii (`recognition/descriptor.py`).
+--model=svm trains a support vector machine on contour directions, contour hinges and runs of paper, as in Bulacu and
+Schomaker (2007); see `hand_made_features.py`. Its constant C is chosen by validation lines.
 
-The SVM's C is chosen by validation lines. In the workdir: result.json. Needs `pip install '.[baseline]'`.
+--model=descriptor learns linear discriminants of the hand descriptor. The descriptor counts hinges at three scales, runs of
+paper, and local binary patterns on circles of fourteen radii; see `recognition/descriptor.py`.
+
+The result is written to result.json in --workdir. The program needs `pip install '.[baseline]'`.
 
 Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
 """
@@ -15,23 +17,23 @@ Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the mess
 import importlib.util
 import os
 
-from absl import app, flags
+from absl import flags
 
 from iam_writer.common import data_flags, programs, recipes
 from iam_writer.common.errors import MissingDataError
+from pipelines.system import command_line
 
 flags.adopt_module_key_flags(data_flags)
 flags.DEFINE_enum(
-    "dataset", "iam_writer/synthetic", data_flags.DATASETS, "What to train on, as TFDS names it."
+    "dataset", "iam_writer/synthetic", data_flags.DATASETS, "The dataset to train on, as TFDS names it."
 )
-flags.DEFINE_enum("model", "svm", ["svm", "descriptor"], "What learns.")
-flags.DEFINE_integer("processes", None, "Images read at once. Default: as many as there are cores.", 1)
-flags.DEFINE_string("workdir", "runs/baseline", "Where the result goes.")
+flags.DEFINE_enum("model", "svm", ["svm", "descriptor"], "The method; see above.")
+flags.DEFINE_integer("processes", None, "How many images are read at once. Default: the number of cores.", 1)
+flags.DEFINE_string("workdir", "runs/baseline", "The folder of result.json.")
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    command_line.check_no_arguments(argv)
     names = "dataset manual_dir data_dir max_bad_images processes workdir model".split()
     values = {name: flags.FLAGS[name].value for name in names}
     for name in ("manual_dir", "data_dir", "workdir"):
@@ -48,10 +50,10 @@ def _baseline(values: dict) -> int:
     )  # TensorFlow takes seconds to load, so a wrong flag is reported before.
 
     print(scoring.table(svm.run(**values)))
-    print(f"\nIn {values['workdir']}: result.json")
+    print(f"\nThe figures are in {values['workdir']}/result.json.")
     return 0
 
 
 if __name__ == "__main__":
     recipes.take_recipe()
-    app.run(main)
+    command_line.start(main)

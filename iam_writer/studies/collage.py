@@ -1,9 +1,9 @@
-r"""Draws random patches of a dataset, a row a writer: what the network sees.
+"""Draws random patches of a dataset, to show what a network sees. Each row has the patches of one writer.
 
   python -m iam_writer.studies.collage --dataset=top50 --output=patches.png
 
-The dataset must have been prepared, which iam_writer.train does. The picture shows handwriting of the dataset: mind its
-license.
+The dataset must have been built before. iam_writer.train builds it. The picture shows handwriting of the dataset, so read
+the license of the dataset before you pass the picture on.
 
 Exit status: 0 done; 1 a flag is wrong, or the dataset is not there.
 """
@@ -12,23 +12,24 @@ import io
 import os
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from PIL import Image, ImageDraw, ImageFont
 
 from iam_writer.common import programs
 from iam_writer.common.errors import MissingDataError
 from iam_writer.common.files import write_beside
+from pipelines.system import command_line
 
+flags.DEFINE_string("dataset", None, "The dataset, such as top50 or iam_writer/top50.", required=True)
 flags.DEFINE_string(
-    "dataset", None, "Its config, such as top50 or synthetic, with or without iam_writer/.", required=True
+    "data_dir", None, "The folder in which TFDS keeps datasets. Default: ~/tensorflow_datasets."
 )
-flags.DEFINE_string("data_dir", None, "Where TFDS keeps datasets. Default: ~/tensorflow_datasets.")
-flags.DEFINE_integer("rows", 8, "Writers.", 1)
-flags.DEFINE_integer("columns", 10, "Patches of each writer.", 1)
-flags.DEFINE_integer("patch_height", 113, "Height of a patch.", 16)
-flags.DEFINE_integer("patch_width", 113, "Width of a patch.", 16)
-flags.DEFINE_integer("seed", 0, "Another seed, other patches.", 0)
-flags.DEFINE_string("output", "patches.png", "The picture.")
+flags.DEFINE_integer("rows", 8, "The number of writers.", 1)
+flags.DEFINE_integer("columns", 10, "The number of patches of each writer.", 1)
+flags.DEFINE_integer("patch_height", 113, "The height of a patch, in pixels.", 16)
+flags.DEFINE_integer("patch_width", 113, "The width of a patch, in pixels.", 16)
+flags.DEFINE_integer("seed", 0, "Another seed gives other patches.", 0)
+flags.DEFINE_string("output", "patches.png", "The PNG file to write.")
 
 
 GAP, GRAY = 4, 160
@@ -46,8 +47,7 @@ def _label(name: str, height: int) -> np.ndarray:
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    command_line.check_no_arguments(argv)
     names = "dataset data_dir rows columns patch_height patch_width seed output".split()
     programs.run(lambda: _collage(**{name: flags.FLAGS[name].value for name in names}))
 
@@ -73,7 +73,7 @@ def _collage(
     folders = datasets.prepared(f"iam_writer/{dataset.removeprefix('iam_writer/')}", data_dir)
     if not folders:
         raise MissingDataError(
-            f"The dataset {dataset} is not there; train on it first, or name its --data_dir."
+            f"The dataset {dataset} was not found. Train on it first, or name its folder with --data_dir."
         )
     builder = tfds.builder_from_directory(folders[0])
     strips = datasets.line_strips(builder, "train", patch_height, patch_width)
@@ -90,9 +90,9 @@ def _collage(
     file = io.BytesIO()
     Image.fromarray(np.vstack(pictures)).save(file, "PNG")
     write_beside(output, file.getvalue())
-    print(output)
+    print(f"The picture is in {output}.")
     return 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.start(main)

@@ -131,8 +131,8 @@ def run(
         }
         if not by_strangers:
             raise MissingDataError(
-                f"{builder.info.full_name} has nobody who is not among the {len(network.writers)} writers of {checkpoint}. "
-                "Name a dataset of others with --strangers."
+                f"{builder.info.full_name} has no strangers: {checkpoint} knows all of its writers. Name another dataset "
+                "with --strangers."
             )
         unknown = forms(others, parts, two_of_each(by_strangers, number))
 

@@ -1,11 +1,11 @@
-r"""Writes a page of results from what runs have left: no figure in it is typed by hand.
+"""Writes a page of results from the result.json of runs, so that nobody types the figures.
 
   python -m iam_writer.studies.results runs/*/result.json --output=docs/results.md
 
-A table for each protocol: a dataset, how it holds lines out, and how many lines, forms and writers the test has. Runs
-that differ in nothing but their seed make one row, of means.
+The page has a table for each protocol. Runs have the same protocol if they have the same dataset, the same way to hold out
+lines, and the same numbers of test lines, forms and writers. Runs that differ only in their seed make one row of means.
 
-Exit status: 0 done; 1 a file is none of ours, and the message says which.
+Exit status: 0 done; 1 a file is not the result.json of a run, and the message names it.
 """
 
 import os
@@ -17,13 +17,14 @@ from absl import app, flags
 from iam_writer.common import programs
 from iam_writer.common.files import write_beside
 from iam_writer.studies import results_page
+from pipelines.system import command_line
 
 flags.DEFINE_string("output", "results.md", "The file to write.")
 
 
 def main(argv: list[str]) -> None:
     if len(argv) < 2:
-        raise app.UsageError("Pass the result.json of one run or more.")
+        raise app.UsageError("No file is named. Give the result.json of one or more runs.")
     with programs.plain_endings():
         output = pathlib.Path(os.path.expanduser(flags.FLAGS.output))
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -33,4 +34,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.start(main)

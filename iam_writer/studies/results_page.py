@@ -99,8 +99,12 @@ def read(paths: Iterable[str | os.PathLike]) -> list[dict]:
                 continue
             report([result])  # Whatever is wrong with what it holds shows here, where its name is known.
         except KeyError as error:
-            raise MissingDataError(f"{path} is no result.json of a run: it has no {error}") from error
+            raise MissingDataError(
+                f"{path} is not the result.json of a run: it has no {error}. Leave it out."
+            ) from error
         except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise MissingDataError(f"{path} is no result.json of a run: {error}") from error
+            raise MissingDataError(
+                f"{path} is not the result.json of a run: {error}. Leave it out."
+            ) from error
         results[os.path.realpath(path)] = result
     return list(results.values())

@@ -151,7 +151,8 @@ def _in_both(lines, folder: pathlib.Path) -> tuple[list[Example], list[Example]]
     ]
     if not own:
         raise MissingDataError(
-            f"{folder} holds no <id>.png of a line of the dataset, such as a01-000u-s00-00.png."
+            f"{folder} has no image of a line of the dataset. The name of an image must be <id>.png, such as "
+            "a01-000u-s00-00.png."
         )
     other = [dataclasses.replace(line, image=images.read_gray_png(folder / f"{line.id}.png")) for line in own]
     return own, other

@@ -1,38 +1,50 @@
-r"""Tries what identify, enroll and verify are worth on pages, also by hands that the network was not trained on.
+"""Measures how good identify, enroll and verify are with a network, also for writers that it was not trained on.
 
   python -m iam_writer.studies.trial --checkpoint=runs/top50/best.keras --strangers=iam_writer/writers301 --manual_dir=~/iam
 
-Pages are glued from the lines of the forms held out for test: as they are, on ruled paper in a shadow and askew, and
-upside down. Then from forms by strangers, who are those writers of another dataset whose names the checkpoint does not
-know: who is taken for a known writer, what one page of theirs is worth in a gallery, and how well any two pages are told
-to be by one hand or two. Prints a table, with 95 % intervals, those of pages as if pages were independent.
+The program makes pages from the lines of test forms. It asks about these pages as they are, then on ruled paper in a shadow
+and turned by three degrees, then upside down. With --strangers it also makes pages by strangers: the writers of another
+dataset whose names the checkpoint does not know. It counts how many strangers are taken for known writers, how many are
+named first after they were enrolled with one page, and how often verify is right about two pages.
+
+It prints a table with 95 % intervals. The intervals of pages are calculated as if all pages were independent.
 
 Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
 """
 
 import os
 
-from absl import app, flags
+from absl import flags
 
 from iam_writer.common import data_flags, programs
 from iam_writer.recognition import inputs
+from pipelines.system import command_line
 
 flags.adopt_module_key_flags(data_flags)
-flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
-flags.DEFINE_enum("split", "test", ["validation", "test"], "Whose forms. Choose by validation, report test.")
+flags.DEFINE_string("checkpoint", None, "best.keras of a training run.", required=True)
+flags.DEFINE_enum(
+    "split",
+    "test",
+    ["validation", "test"],
+    "The split of the forms. Make choices with validation, and report the figures of test.",
+)
 flags.DEFINE_enum(
     "strangers",
     None,
     data_flags.DATASETS,
-    "The dataset in which others wrote too, such as iam_writer/writers301.",
+    "A dataset that has other writers too, such as iam_writer/writers301.",
 )
-flags.DEFINE_integer("number", 100, "So many pages by known writers at most, and by strangers, two each.", 2)
-flags.DEFINE_string("output", None, "A JSON file to write all figures to.")
+flags.DEFINE_integer(
+    "number",
+    100,
+    "The greatest number of pages by known writers, and by strangers (two for each).",
+    2,
+)
+flags.DEFINE_string("output", None, "The JSON file to write all figures into.")
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    command_line.check_no_arguments(argv)
     names = "checkpoint split strangers number data_dir manual_dir max_bad_images output".split()
     values = {name: flags.FLAGS[name].value for name in names}
     for name in ("checkpoint", "data_dir", "manual_dir", "output"):
@@ -52,4 +64,4 @@ def _trial(values: dict) -> int:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.start(main)

@@ -61,7 +61,7 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
     if on_jax():
         if settings.strategy != "one":
             raise FlagError(
-                f"--strategy={settings.strategy} is TensorFlow's; with KERAS_BACKEND=jax there is one."
+                f"--strategy={settings.strategy} works with TensorFlow only. With KERAS_BACKEND=jax, use --strategy=one."
             )
         if (
             settings.deterministic
@@ -69,7 +69,8 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
             and "xla_gpu_deterministic_ops=true" not in os.environ.get("XLA_FLAGS", "")
         ):
             raise FlagError(
-                "--deterministic on a GPU with JAX needs XLA_FLAGS=--xla_gpu_deterministic_ops=true."
+                "--deterministic does not work on a GPU with JAX yet. Set XLA_FLAGS=--xla_gpu_deterministic_ops=true in the "
+                "environment."
             )
         tf.config.set_visible_devices(
             [], "GPU"
@@ -84,8 +85,8 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
     }[settings.strategy]()
     if settings.batch_size % strategy.num_replicas_in_sync:
         raise FlagError(
-            f"--batch_size={settings.batch_size} is for all {strategy.num_replicas_in_sync} devices together, and must be "
-            "a multiple of their number."
+            f"--batch_size={settings.batch_size} cannot be divided among {strategy.num_replicas_in_sync} devices. Choose a "
+            "multiple of their number."
         )
     precision = settings.precision
     if precision == "auto":

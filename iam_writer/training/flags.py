@@ -43,7 +43,7 @@ KEY_FLAGS = tuple(
 """What --help lists."""
 
 
-@flags.validator("augment", f"must be of {', '.join(AUGMENTATIONS)}; or all.")
+@flags.validator("augment", f"must name some of {', '.join(AUGMENTATIONS)}; or all.")
 def _are_augmentations(names):
     return names == ["all"] or set(names) <= set(AUGMENTATIONS)
 
@@ -55,8 +55,8 @@ def _are_datasets(names):
 
 @flags.validator(
     "dataset",
-    "together can be one of IAM's, iam_writer/folder and iam_writer/synthetic, each once: two from one source would have "
-    "the same writers under two names.",
+    "can name one of IAM's datasets, iam_writer/folder and iam_writer/synthetic together, each once. Two datasets of one "
+    "source would have the same writers under two names.",
 )
 def _are_of_different_sources(names):
     sources = [SOURCES.get(name) for name in listed(names)]
@@ -65,7 +65,7 @@ def _are_of_different_sources(names):
 
 @flags.multi_flags_validator(
     ["dataset", "test_script"],
-    "--test_script needs --dataset=iam_writer/synthetic, whose hands write more than one.",
+    "--test_script needs --dataset=iam_writer/synthetic, since only invented writers write in two scripts.",
 )
 def _can_write_it(values):
     return values["test_script"] is None or "iam_writer/synthetic" in listed(values["dataset"])
@@ -89,27 +89,29 @@ def _are_seeds(values):
     return values["seed"] + values["num_seeds"] <= 2**32
 
 
-@flags.multi_flags_validator(["fonts_dir", "text_file"], "--fonts_dir and --text_file go together.")
+@flags.multi_flags_validator(
+    ["fonts_dir", "text_file"], "--fonts_dir and --text_file must be given together."
+)
 def _are_together(values):
     return (values["fonts_dir"] is None) == (values["text_file"] is None)
 
 
 @flags.multi_flags_validator(
     ["script", "test_script", "fonts_dir"],
-    "--script and --test_script are of invented hands; with --fonts_dir, --text_file says what is written.",
+    "--script and --test_script cannot be given with --fonts_dir, since --text_file says what is written.",
 )
 def _are_of_hands(values):
     return values["fonts_dir"] is None or (values["script"] == "latin" and values["test_script"] is None)
 
 
-@flags.multi_flags_validator(["script", "test_script"], "--test_script must be another than --script.")
+@flags.multi_flags_validator(["script", "test_script"], "--test_script and --script must differ.")
 def _are_two_scripts(values):
     return values["script"] != values["test_script"]
 
 
 @flags.multi_flags_validator(
     ["gather", "data_service", "strategy"],
-    "--gather=device and --data_service need --strategy=one, and exclude each other.",
+    "--gather=device and --data_service cannot be given together, and both need --strategy=one.",
 )
 def _is_one_device(values):
     special = (values["gather"] != "host") + (values["data_service"] is not None)
@@ -117,7 +119,8 @@ def _is_one_device(values):
 
 
 @flags.validator(
-    "strategy", "multi_worker needs the environment variable TF_CONFIG, see TensorFlow's guide to it."
+    "strategy",
+    "multi_worker needs the environment variable TF_CONFIG. TensorFlow's guide to distributed training describes it.",
 )
 def _knows_its_workers(strategy):
     return strategy != "multi_worker" or "TF_CONFIG" in os.environ

@@ -40,8 +40,8 @@ def ask(settings: Settings) -> str:
     verdict = network.verdict(str(written[0]), page, network.scan(network.lay(page)))
     command = f"iam-writer identify --checkpoint={shlex.quote(str(best))} {shlex.quote(str(written[1]))}"
     return (
-        f"The folder {workdir / 'pages'} holds pages that the network has not seen; their names begin with the writer. "
-        f"The network says of the first:\n{verdict.as_text()}\n\nAsk about the next one:\n  {command}"
+        f"The folder {workdir / 'pages'} holds pages that the network has not seen. The name of a file begins with the "
+        f"writer. The network's answer about the first page:\n{verdict.as_text()}\n\nAsk about the next page:\n  {command}"
     )
 
 

@@ -54,105 +54,130 @@ class Settings:
 
     dataset: str = _setting(
         "iam_writer/synthetic",
-        f"What to train on, as TFDS names it: {', '.join(DATASETS)}. Name several with commas between, and one network "
-        "learns the writers of all of them; accuracies are given for each dataset and for all.",
+        f"The dataset to train on, as TFDS names it: {', '.join(DATASETS)}. Name several with "
+        "commas between to train one network on all of them.",
         is_key=True,
     )
     manual_dir: str | None = None
     data_dir: str | None = None
     max_bad_images: float = 0.01
     num_writers: int = _setting(50, "iam_writer/synthetic: how many writers to invent.", 2)
-    forms_per_writer: int = _setting(6, "iam_writer/synthetic: pages of each writer.", 3)
-    lines_per_form: int = _setting(6, "iam_writer/synthetic: lines of a page.", 1)
+    forms_per_writer: int = _setting(6, "iam_writer/synthetic: how many pages each writer writes.", 3)
+    lines_per_form: int = _setting(6, "iam_writer/synthetic: how many lines a page has.", 1)
     synthetic_seed: int = _setting(0, "iam_writer/synthetic: another seed gives other writers.", 0)
     script: str = _setting("latin", "iam_writer/synthetic: the script of the writers.", choices=SCRIPTS)
     test_script: str | None = _setting(
         None,
-        "iam_writer/synthetic: the script of the test forms, written by the same writers. It shows whether the network "
-        "knows a writer by a script that it was never trained on. Default: as --script.",
+        "iam_writer/synthetic: the script of the test forms. The writers are the same. This shows whether the network knows "
+        "a writer in a script that it was not trained on. Default: the same as --script.",
         choices=SCRIPTS,
     )
     fonts_dir: str | None = _setting(
-        None, "iam_writer/synthetic: write with the *.ttf and *.otf fonts of this folder."
+        None, "iam_writer/synthetic: the folder of the *.ttf and *.otf fonts to write with."
     )
     text_file: str | None = _setting(
-        None, "iam_writer/synthetic: what to write with the fonts of --fonts_dir, a sentence a line."
+        None,
+        "iam_writer/synthetic: the text file to write with the fonts of --fonts_dir. It has one sentence on each line.",
     )
-    patch_height: int = _setting(113, "Height of a patch; each line is scaled to it.", 32)
+    patch_height: int = _setting(113, "The height of a patch. Each line is scaled to it.", 32)
     patch_width: int = _setting(
         113,
-        "Width of a patch, in columns of a scaled line; deepwriter takes two patches in this width.",
+        "The width of a patch, in columns of a scaled line. For deepwriter, the width of two patches side by side.",
         32,
         is_key=True,
     )
-    patch_fraction: float = _setting(0.3, "Share of all patch positions that make an epoch.", 0, is_key=True)
+    patch_fraction: float = _setting(
+        0.3, "The share of all patch positions that an epoch has.", 0, is_key=True
+    )
     balance: str = _setting(
         "none",
-        "Draw every position equally often, or every writer.",
+        "What is drawn equally often: each position (none), or each writer (writers).",
         choices=("none", "writers"),
         is_key=True,
     )
-    batch_size: int = _setting(256, "Patches in a batch, over all devices.", 1, is_key=True)
+    batch_size: int = _setting(256, "The number of patches in a batch, over all devices.", 1, is_key=True)
     parallel_calls: int | None = _setting(
         None,
-        "Batches made at once. The batches stay the same. Default: one for each core, as far as memory allows.",
+        "How many batches are made at once. It changes the speed, but not the batches. Default: one for each core, as far as "
+        "memory allows.",
         1,
     )
     gather: str = _setting(
         "host",
-        "Where patches are gathered. device: its memory must hold all training lines, and the host sends 4 bytes a patch.",
+        "Where patches are cut from their lines. With device, the host sends 4 bytes for each patch, and the memory of the "
+        "device must hold all training lines.",
         choices=GATHERS,
     )
     data_service: str | None = _setting(
-        None, "Let the workers of a tf.data service (pipelines.serve) gather: grpc://host:port."
+        None,
+        "The address of a tf.data service (pipelines.serve) whose workers make the batches: grpc://host:port.",
     )
     model: str = _setting("article", "The network.", choices=MODELS, is_key=True)
     augment: list[str] = _setting(  # noqa: RUF009  The list is copied for each object.
         [],
-        f"Random changes to the patches in training: {', '.join(AUGMENTATIONS)}; or all.",
+        f"Random changes to the patches in training, with commas between: {', '.join(AUGMENTATIONS)}; or all.",
         is_key=True,
     )
     precision: str = _setting(
-        "auto", "auto: float32 on a CPU, mixed on a GPU.", choices=PRECISIONS, is_key=True
+        "auto",
+        "The precision of numbers. auto: float32 on a CPU, mixed precision on a GPU.",
+        choices=PRECISIONS,
+        is_key=True,
     )
     jit_compile: str = _setting(
-        "auto", "Compile with XLA. auto: on one GPU only.", choices=("auto", "true", "false")
+        "auto",
+        "Whether the network is compiled with XLA. auto: on one GPU only.",
+        choices=("auto", "true", "false"),
     )
     strategy: str = _setting(
         "one",
-        "Train on one device, mirrored on all GPUs, or on several machines: one process each, with TF_CONFIG set and one "
-        "workdir for all.",
+        "one: train on one device. mirrored: train on all GPUs of this machine. multi_worker: train on several machines, with "
+        "one process on each, TF_CONFIG set, and one workdir for all.",
         choices=STRATEGIES,
     )
-    deterministic: bool = _setting(False, "Give bit for bit the same weights each time; costs some speed.")
-    seed: int = _setting(0, "Of the weights, the order of the patches, and dropout.", 0, 2**32 - 1)
-    num_seeds: int = _setting(1, "Run for this many seeds, from --seed on, each in a folder of its own.", 1)
-    epochs: int = _setting(
-        10, "How often the run goes through --patch_fraction of the positions.", 1, is_key=True
+    deterministic: bool = _setting(
+        False, "Give the same weights each time, bit for bit. Training is then slower."
     )
-    learning_rate: float = _setting(1e-3, "Of Adam.", 0, is_key=True)
+    seed: int = _setting(
+        0, "The seed of the weights, of the order of the patches, and of dropout.", 0, 2**32 - 1
+    )
+    num_seeds: int = _setting(
+        1, "How many runs are made, with the seeds from --seed on. Each run has a folder of its own.", 1
+    )
+    epochs: int = _setting(
+        10, "The number of epochs. An epoch has --patch_fraction of all positions.", 1, is_key=True
+    )
+    learning_rate: float = _setting(1e-3, "The learning rate of Adam.", 0, is_key=True)
     learning_rate_schedule: str = _setting(
-        "constant", "cosine: the learning rate falls to zero over the epochs.", choices=SCHEDULES
+        "constant",
+        "How the learning rate changes. cosine: it falls to zero over the epochs.",
+        choices=SCHEDULES,
     )
     warmup_fraction: float = _setting(
-        0.0, "Share of all steps in which the learning rate rises to its height.", 0, 0.99
+        0.0, "The share of all steps in which the learning rate rises from zero.", 0, 0.99
     )
     window_stride: int | None = _setting(
         None,
-        "Columns from one window to the next when the network answers. The checkpoint keeps it. Default: a quarter of "
-        "--patch_width.",
+        "The columns from one window to the next when the network answers. The checkpoint keeps this number. Default: a "
+        "quarter of --patch_width.",
         1,
     )
     validation_stride: int = _setting(
-        32, "As --window_stride, but after each epoch, when the best epoch is chosen.", 1
+        32,
+        "The same as --window_stride, but for the validation after each epoch, which chooses the best epoch.",
+        1,
     )
     combine: str = _setting(
         "probabilities",
-        "What is averaged over the windows of a line or a form. The checkpoint keeps it.",
+        "What is averaged over the windows of a line or a form. The checkpoint keeps this choice.",
         choices=COMBINATIONS,
     )
-    workdir: str = _setting("runs/quickstart", "Where checkpoints, results and logs go.", is_key=True)
-    checkpoint_minutes: float = _setting(2.0, "A killed run loses no more than these minutes.", 0)
+    workdir: str = _setting("runs/quickstart", "The folder for checkpoints, results and logs.", is_key=True)
+    checkpoint_minutes: float = _setting(
+        2.0,
+        "A checkpoint is saved at least this often, in minutes. A killed run loses no more than these minutes.",
+        0,
+    )
 
     def as_flags(self) -> str:
         """A flagfile that repeats the run."""
@@ -207,7 +232,7 @@ def check_same_run(before: dict, now: dict, checkpoint: str, specs: Sequence[Dat
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     if not names:
         return
-    advice = "Choose another --workdir, or repeat that run with the flags.txt that lies beside it."
+    advice = "Choose another --workdir. To continue the run, use the flags.txt beside the checkpoint."
     differences, others = [], [name for name in names if name not in ("writers", "fingerprint")]
     if "fingerprint" in names and "dataset" not in names:
         changed = list(_other_files(before, now, specs))
@@ -215,20 +240,20 @@ def check_same_run(before: dict, now: dict, checkpoint: str, specs: Sequence[Dat
         if not others and all(spec.config != "synthetic" for spec in changed):
             advice = "Choose another --workdir, or restore the files as they were."
     elif "writers" in names and "dataset" not in names:
-        differences = ["its writers are others"]
+        differences = ["the writers have changed"]
     if {"learning_rate_schedule", "warmup_fraction"} & set(others):
         others = [
             name for name in others if name != "epochs"
         ]  # One of the two has none; the schedule says why.
     elif others == ["epochs"]:
         advice = (
-            "The learning rate of each step depends on --epochs under this schedule or warm-up, so these weights cannot "
-            f"be those of a run of {now['epochs']} epochs. Choose another --workdir. Only a run with a constant learning "
-            "rate and without warm-up can go on for more epochs."
+            "With this schedule or warm-up, the learning rate of each step depends on --epochs. Only a run with a constant "
+            "learning rate and without warm-up can be continued for more epochs. Choose another --workdir."
         )
     differences += [f"{name} was {_brief(before.get(name))}, now {_brief(now.get(name))}" for name in others]
     raise OtherRunError(
-        f"{checkpoint} belongs to another run: {'; '.join(differences)}. Nothing was changed. {advice}"
+        f"This command does not continue the run of {checkpoint}, because they differ: {'; '.join(differences)}. The "
+        f"checkpoint was not changed. {advice}"
     )
 
 
@@ -243,8 +268,8 @@ def _other_files(before: dict, now: dict, specs: Sequence[DatasetSpec]) -> Itera
 def _changed(spec: DatasetSpec) -> str:
     if spec.config == "synthetic":
         return (
-            "the invented writers of iam_writer/synthetic are not those that the run began with: their number, their "
-            "pages, --synthetic_seed, the script, the fonts or the text has changed"
+            "the invented writers of iam_writer/synthetic have changed (their number, their pages, --synthetic_seed, the "
+            "script, the fonts or the text)"
         )
     where = f"in {spec.manual_dir}" if spec.manual_dir else "that were found in --data_dir"
     return f"the scans or files of the dataset {spec.name} {where} have changed since the run began"

@@ -180,7 +180,7 @@ class Trainer:
                     save_at = self._next_save()
                 if stop:
                     raise KeyboardInterrupt(
-                        f"Stopped at step {self.progress.step:,} of {steps:,}; the same command goes on from there."
+                        f"The run was stopped at step {self.progress.step:,} of {steps:,}. The same command continues it."
                     )
 
     @functools.cached_property
@@ -291,8 +291,8 @@ class Trainer:
         seen = {name: float(value) for name, value in logs.items()}
         if not math.isfinite(seen["loss"]):
             raise DivergedError(
-                f"The loss is {seen['loss']} at step {self.progress.step}. Lower --learning_rate; {LAST} in the "
-                "workdir is from before."
+                f"The loss is {seen['loss']} at step {self.progress.step}, so training cannot continue. Lower --learning_rate. "
+                f"{LAST} in the workdir is older than this step."
             )
         for name, value in seen.items():
             tf.summary.scalar(f"train/{name}", value, step=self.progress.step)

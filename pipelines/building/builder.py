@@ -50,7 +50,7 @@ def ensure(
         why = fault(folder, layout)
         if why:
             if folder.exists():
-                log.warning("Building strips anew, since %s.", why)
+                log.warning("The strips are built again, because %s.", why)
             _build(folder, examples(), layout, total)
 
 
@@ -93,7 +93,7 @@ def _write_columns(
         if written.widths:
             file.truncate((layout.columns_before + sum(written.widths)) * layout.height)
             file.seek(0, os.SEEK_END)
-            log.info("%d images are there already.", len(written.widths))
+            log.info("A killed program has left %d images, which are kept.", len(written.widths))
         else:
             file.truncate(0)
             written.checksum = 0

@@ -98,7 +98,9 @@ def test_what_a_checkpoint_was_trained_on_is_found(two, tmp_path):
         "synthetic": [True] * 6 + [False] * 2,
         "folder": [False] * 6 + [True] * 2,
     }
-    with pytest.raises(errors.MissingDataError, match="iam_writer/folder that it was trained on is not in"):
+    with pytest.raises(
+        errors.MissingDataError, match="iam_writer/folder that the network was trained on is not in"
+    ):
         datasets.strips(run | {"fingerprint": [prints["synthetic"], "0"]}, "test", str(tmp_path))
     alone = {"dataset": ["iam_writer/folder"], "writers": ["a: b", "c"]}
     assert datasets.parts(alone, np.array([0, 1])) == {}

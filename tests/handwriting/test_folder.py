@@ -80,20 +80,20 @@ def test_a_folder_may_hold_every_format_that_can_be_read(folder, suffix):
 
 
 def test_two_files_of_one_name(folder):
-    with pytest.raises(IndexFileError, match=r"a/x\.jpg and .*a/x\.png would be one image"):
+    with pytest.raises(IndexFileError, match=r"a/x\.jpg and .*a/x\.png have the same name"):
         HandwritingFolder(folder("a/x.png", "a/x.jpg", "b/x.png"))
 
 
 @pytest.mark.parametrize("name", [" ", "ada ", "a\nda", "\u3000"])
 def test_names_of_writers_fit_a_line(folder, name):
-    with pytest.raises(IndexFileError, match="rename it"):
+    with pytest.raises(IndexFileError, match="Rename the folder"):
         HandwritingFolder(folder("anna/a.png", f"{name}/b.png"))
 
 
 def test_pages_left_out_of_a_tiff_file_are_told(folder):
     scans, page = folder("anna/three.tif"), Image.new("L", (300, 40), 255)
     page.save(scans / "anna/three.tif", save_all=True, append_images=[page, page])
-    told = "anna/three.tif: only the first of its 3 pages is looked at: save each as a file of its own"
+    told = "anna/three.tif: only the first of its 3 pages is used. Save each page as a file of its own"
     assert told in HandwritingFolder(scans).warnings
 
 
@@ -110,9 +110,9 @@ def test_names_are_text(folder):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "There is no folder .*scans. Expected is a folder a writer"),
-        (["loose.png"], "There is no image in .*; found loose.png. Expected is a folder a writer"),
-        (["a/.hidden"], "There is no image in .*; found nothing. Expected"),
+        ([], "There is no folder .*scans\. .*--manual_dir\.\nMake a folder for each writer"),
+        (["loose.png"], "There is no image of a writer in .*\. It holds: loose\.png\.\nMake a folder"),
+        (["a/.hidden"], "There is no image of a writer in .*\. It holds: nothing\.\nMake a folder"),
     ],
 )
 def test_nothing_there(folder, names, message):
@@ -229,7 +229,7 @@ def test_pages_without_writing_are_left_out_and_told(scans, tmp_path):
 def test_a_writer_who_has_written_nothing(scans, tmp_path):
     root = scans(ada__letter=page(2), bob__empty=BLANK_PAGE)
     with pytest.raises(
-        NoWritingError, match=r"any scan of bob: bob/empty.png \(nothing is written on it\)\. Scan more"
+        NoWritingError, match=r"the scans of bob: bob/empty.png \(nothing is written on it\)\. Add scans"
     ):
         HandwritingFolder(root, tmp_path / "cut")
 
@@ -246,14 +246,14 @@ def test_a_line_that_looks_like_two_stays_with_the_others_of_its_page(scans, tmp
 def test_what_is_odd_about_a_page_and_of_whom_there_is_little(scans, tmp_path):
     root = scans(ada__letter=page(4)[::-1, ::-1], bob__word=HIGH_LINE[:, :300])
     assert HandwritingFolder(root, tmp_path / "cut").warnings == [
-        "1 writers have less than two lines of writing: bob",
+        "1 writers have less than two lines of writing, which is little to learn from: bob",
         "ada/letter.png: it may be upside down",
     ]
 
 
 def test_a_page_and_a_line_of_one_name(scans, tmp_path):
     root = scans(ada__letter=page(2), ada__letter_01=HIGH_LINE)
-    with pytest.raises(IndexFileError, match=r"letter\.png and .*letter-01\.png would both hold the line"):
+    with pytest.raises(IndexFileError, match=r"letter\.png and .*letter-01\.png would both give the line"):
         HandwritingFolder(root, tmp_path / "cut")
 
 

@@ -142,10 +142,10 @@ def big_png(side: int) -> bytes:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"%PDF-1.7 ...", "is a PDF: .* pdftoppm"),
+        (b"%PDF-1.7 ...", "is a PDF file.* pdftoppm"),
         (b"not an image", "is not an image"),
         (b"", "is empty"),
-        (big_png(12_500), "is larger than 150,000,000 pixels"),
+        (big_png(12_500), "has more than 150,000,000 pixels"),
     ],
 )
 def test_what_is_no_image_is_refused_with_a_reason(tmp_path, content, why):

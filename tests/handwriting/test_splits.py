@@ -75,7 +75,7 @@ def test_a_single_form_splits_no_one_else_by_row():
 def test_unknown_rows_cannot_be_split():
     lines = [Line(id="x", writer="a", form="f", row="")]
     assert splits.split_by_form(lines)["train"] == lines
-    with pytest.raises(IndexFileError, match=r"writer a .*sentences\.txt is needed"):
+    with pytest.raises(IndexFileError, match=r"Writer a .*Put sentences\.txt"):
         splits.split_by_form(lines, single_form_by_row=True)
 
 
@@ -129,17 +129,17 @@ def test_with_two_forms():
 def test_check_passes_a_split_unless_a_part_of_it_is_empty(name):
     divided = splits.split_by_form(lines_of({"a": 3, "b": 2}))
     splits.check(divided)
-    with pytest.raises(EmptySplitError, match=f"No image for {name}:"):
+    with pytest.raises(EmptySplitError, match=rf"no image for {name}\."):
         splits.check(divided | {name: []})
 
 
 @pytest.mark.parametrize(
     ("forms", "error", "message"),
     [
-        ({}, TooFewWritersError, "found none"),
-        ({"a": 3}, TooFewWritersError, "found only 'a'"),
-        ({"a": 1, "b": 1}, EmptySplitError, "No image for validation and test: .* Add pages"),
-        ({"a": 2, "b": 1}, EmptySplitError, "No image for validation: .* Add pages"),
+        ({}, TooFewWritersError, "none was found"),
+        ({"a": 3}, TooFewWritersError, "only 'a' was found"),
+        ({"a": 1, "b": 1}, EmptySplitError, "no image for validation and test\. .*Add pages"),
+        ({"a": 2, "b": 1}, EmptySplitError, "no image for validation\. .*Add pages"),
     ],
 )
 def test_check_refuses(forms, error, message):

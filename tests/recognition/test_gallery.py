@@ -47,7 +47,7 @@ def test_it_is_read_as_it_was_written(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"PK", b"text", npy(np.zeros(3))])
 def test_what_is_no_gallery(tmp_path, content):
     (tmp_path / "g.npz").write_bytes(content)
-    with pytest.raises(GalleryError, match="is not a gallery"):
+    with pytest.raises(GalleryError, match="cannot be read as a gallery"):
         Gallery.read(tmp_path / "g.npz")
 
 

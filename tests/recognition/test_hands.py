@@ -125,7 +125,9 @@ def test_a_gallery(pages, tmp_path):
         assert done.returncode == 0, done.stderr
     assert "now holds 2 writers; w01 has 1 page." in done.stdout
     done = run_without_tensorflow("enroll", f"--gallery={path}", "--writer=W00", known / "w00/page.png")
-    assert "differs from 'W00' in capitals only" in done.stderr and "is enrolled for w00" in done.stderr
+    assert (
+        "differs from 'W00' only in capital letters" in done.stderr and "is enrolled for w00" in done.stderr
+    )
     done = run_without_tensorflow("gallery", path, "--rename=W00", "--to=w00")
     assert done.stdout == "w00: 1 page, 6 lines\nw01: 1 page, 6 lines\n"
     done = run_without_tensorflow("identify", f"--gallery={path}", "--json", asked[1])

@@ -49,7 +49,12 @@ def test_an_unknown_hand():
 
 @pytest.mark.parametrize(
     ("amount", "forms", "expected"),
-    [(1.0, 30, []), (0.4, 30, ["less writing"]), (1.0, 29, ["only 29"]), (0.4, 3, ["less", "only 3"])],
+    [
+        (1.0, 30, []),
+        (0.4, 30, ["less than half a line"]),
+        (1.0, 29, ["only 29"]),
+        (0.4, 3, ["less", "only 3"]),
+    ],
 )
 def test_doubts(amount, forms, expected):
     found = verdict.doubts(made(forms=np.array(forms), lines=np.array(100)), Rule(28), amount)

@@ -219,7 +219,7 @@ def test_a_row_has_nothing_of_the_row_before(monkeypatch):
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--vary=modle=compact", "In 'modle=compact': Unknown command line flag 'modle'"),
+        ("--vary=modle=compact", "A flag in 'modle=compact' is wrong: Unknown command line flag 'modle'"),
         ("--vary=model=deepwriter", "needs an even --patch_width"),
         ("--vary=model=article", "changes nothing"),
         ("--vary=seed=3 model=compact", "must not change seed"),
@@ -227,7 +227,7 @@ def test_a_row_has_nothing_of_the_row_before(monkeypatch):
         ("--scan=model=compact", "--scan can change window_stride and combine only"),
         ("--train_minutes=0", "must be more than 0"),
         ("--train_minutes=inf", "and finite"),
-        ("--checkpoint_minutes=nan", "not a number"),
+        ("--checkpoint_minutes=nan", "not a finite number"),
         ("5", "Unknown argument"),
         (
             ["--dataset=iam_writer/top50,iam_writer/folder", "--manual_dir=a,b,c"],

@@ -29,5 +29,5 @@ def test_a_dataset_that_is_not_there(tmp_path):
         "studies.collage", "--dataset=top50", f"--data_dir={tmp_path}", f"--output={tmp_path / 'patches.png'}"
     )
     assert done.returncode == 1
-    assert "top50 is not there" in done.stderr
+    assert "top50 was not found" in done.stderr
     assert not (tmp_path / "patches.png").exists()

@@ -126,7 +126,9 @@ def test_other_scans_of_the_same_lines(dataset, checkpoint, tmp_path):
 
 def test_only_what_it_was_trained_on_will_do(dataset, checkpoint):
     """Other files may have writers of the same names, such as w00 of invented ones, and other forms held out."""
-    with pytest.raises(errors.MissingDataError, match=r"that it was trained on is not in .*--data_dir"):
+    with pytest.raises(
+        errors.MissingDataError, match=r"that the network was trained on is not in .*--data_dir"
+    ):
         run(dataset, checkpoint(fingerprint="of other files"))
 
 

@@ -27,7 +27,7 @@ def test_a_folder_for_each_dataset(configs, manual_dir, expected):
 
 
 def test_too_many_folders():
-    with pytest.raises(FlagError, match=r"names 2 folders, and 1 .*: folder\. Name one for each"):
+    with pytest.raises(FlagError, match=r"names 2 folders, but 1 .*: folder\. Name one folder for each"):
         _ = Settings("iam_writer/folder,iam_writer/synthetic", "/a,/b").specs
 
 
@@ -39,7 +39,9 @@ def test_home_is_resolved_in_each_folder(monkeypatch):
 
 def refused(before, now, *datasets):
     """The message about a checkpoint of another run."""
-    with pytest.raises(OtherRunError, match=r"^x\.keras belongs to another run: ") as caught:
+    with pytest.raises(
+        OtherRunError, match=r"^This command does not continue the run of x\.keras, because they differ: "
+    ) as caught:
         check_same_run(before, now, "x.keras", datasets)
     return str(caught.value)
 
@@ -80,8 +82,8 @@ def test_why_a_run_with_a_schedule_cannot_be_extended(schedule):
     before, now = (Settings(epochs=epochs, **schedule).decides_weights for epochs in (2, 3))
     said = refused(before, now)
     assert "epochs was 2, now 3" in said
-    assert "learning rate of each step depends on --epochs" in said and "run of 3 epochs" in said
-    assert "epochs" not in refused(before, Settings().decides_weights).partition("Nothing")[0]
+    assert "learning rate of each step depends on --epochs" in said and "Choose another --workdir" in said
+    assert "epochs" not in refused(before, Settings().decides_weights).partition("The checkpoint")[0]
 
 
 def test_more_epochs_at_a_constant_rate_are_the_same_run():

@@ -25,7 +25,7 @@ class _OtherProcess(Session):
         self._questions.flush()
         answer = self._answers.readline()
         if not answer:
-            raise RuntimeError(f"FFCV's process has ended. Read its messages in {self._log}.")
+            raise RuntimeError(f"The process of FFCV has ended. Read its messages in {self._log}.")
         return json.loads(answer)
 
     def batch(self) -> tuple[np.ndarray, np.ndarray]:
