@@ -59,14 +59,24 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     DEFAULT_BUILDER_CONFIG_NAME = "synthetic"  # The only config that needs no files.
     builder_config: WriterConfig
 
-    def __init__(self, *, max_bad_images: float = 0.01, **kwargs: Any):
+    def __init__(
+        self,
+        *,
+        max_bad_images: float = 0.01,
+        page_pattern: str | None = None,
+        writer_pattern: str | None = None,
+        **kwargs: Any,
+    ):
         """Makes a builder.
 
         Args:
           max_bad_images: the share of images that may be unreadable.
+          page_pattern: for the config folder, see `HandwritingFolder`.
+          writer_pattern: the same.
           **kwargs: the arguments of TFDS.
         """
         self._max_bad_images = max_bad_images
+        self._patterns = {"page_pattern": page_pattern, "writer_pattern": writer_pattern}
         self._bad_images: dict[str, str] = {}
         self._on_beam = False
         super().__init__(**kwargs)
@@ -116,7 +126,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 text_file=config.text_file,
             )
         if config.data == "folder":
-            return HandwritingFolder(manual_dir, pathlib.Path(extract_dir) / "pages")
+            return HandwritingFolder(manual_dir, pathlib.Path(extract_dir) / "pages", **self._patterns)
         return IamDatabase(manual_dir, unit=config.unit, extract_dir=extract_dir)
 
     def download_and_prepare(self, **kwargs: Any) -> None:
@@ -151,7 +161,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         manual_dir = None if config.data == "synthetic" else _manual_dir(dl_manager)
         handwriting = self.handwriting(manual_dir, dl_manager.download_dir / "extracted")
         lines = _select(handwriting.lines, config.subset)
-        divided = _split(lines, config.split_by)
+        divided, copies = splits.one_side(_split(lines, config.split_by))
+        self._tell(handwriting, copies)
         splits.check(divided)
         # The feature is initialised again. Otherwise TFDS refuses new names if a dataset is built a second time.
         self.info.features["writer"].__init__(names=sorted({line.writer for line in lines}), doc=WRITER_DOC)
@@ -164,17 +175,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
         log.info("The index promises %s. The files hold %s.", handwriting.expected, found)
         log.info("The dataset %s uses %s.", config.name, used)
-        if handwriting.ignored:
-            first = ", ".join(handwriting.ignored[:5])
-            log.warning(
-                "%d files are not an image of a writer. They were left out: %s",
-                len(handwriting.ignored),
-                first,
-            )
-        for warning in handwriting.warnings[:WARNINGS]:
-            log.warning("%s.", warning)
-        if len(handwriting.warnings) > WARNINGS:
-            log.warning("There are %d more warnings about scans.", len(handwriting.warnings) - WARNINGS)
         if single := splits.never_tested(divided):
             log.warning(
                 "%d of %d writers have a single page, so they have no page for the test: %s",
@@ -186,6 +186,26 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self._allowed_bad_images = int(self._max_bad_images * len(lines))
         generate = self._examples_on_beam if self._on_beam else self._generate_examples
         return {name: generate(handwriting, name, part) for name, part in divided.items()}
+
+    def _tell(self, handwriting: Handwriting, copies: Sequence[str]) -> None:
+        """Shows what is odd about the handwriting."""
+        if handwriting.ignored:
+            first = ", ".join(handwriting.ignored[:5])
+            log.warning(
+                "%d files are not an image of a writer. They were left out: %s",
+                len(handwriting.ignored),
+                first,
+            )
+        for warning in handwriting.warnings[:WARNINGS]:
+            log.warning("%s.", warning)
+        if len(handwriting.warnings) > WARNINGS:
+            log.warning("There are %d more warnings about scans.", len(handwriting.warnings) - WARNINGS)
+        if copies:
+            log.warning(
+                "%d images were left out, since validation or test has a copy of each: %s",
+                len(copies),
+                ", ".join(copies[:5]),
+            )
 
     def _generate_examples(self, handwriting: Handwriting, split: str, lines: Sequence[Line]):
         readable = 0
@@ -259,6 +279,8 @@ def prepare(
     data_dir: os.PathLike | str | None = None,
     manual_dir: os.PathLike | str | None = None,
     max_bad_images: float = 0.01,
+    page_pattern: str | None = None,
+    writer_pattern: str | None = None,
 ) -> Builder:
     """The dataset of a config. It is built if it does not exist yet, or if it was built from other files.
 
@@ -267,6 +289,8 @@ def prepare(
       data_dir: the folder in which TFDS keeps datasets; by default the one that TFDS chooses.
       manual_dir: the folder of the handwriting. If None, an existing dataset is used as it is.
       max_bad_images: the share of images that may be unreadable.
+      page_pattern: for the config folder: finds the page in a path, see `HandwritingFolder`.
+      writer_pattern: the same for the writer.
 
     Returns:
       The builder, ready for `as_dataset`.
@@ -277,7 +301,13 @@ def prepare(
     """
 
     def new_builder() -> Builder:
-        return Builder(config=config, data_dir=data_dir, max_bad_images=max_bad_images)
+        return Builder(
+            config=config,
+            data_dir=data_dir,
+            max_bad_images=max_bad_images,
+            page_pattern=page_pattern,
+            writer_pattern=writer_pattern,
+        )
 
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
@@ -344,6 +374,8 @@ def _select(lines: Sequence[Line], subset: str) -> Sequence[Line]:
 
 
 def _split(lines: Sequence[Line], split_by: str) -> dict[str, list[Line]]:
+    if any(line.split for line in lines):
+        return splits.split_as_chosen(lines)
     match split_by:
         case "form":
             return splits.split_by_form(lines)

@@ -183,6 +183,39 @@ def test_a_folder_may_gain_lose_and_rename_writers(tmp_path):
     assert writers() == ["carl", "dora"]
 
 
+def test_a_dataset_is_built_anew_when_its_pages_are_told_otherwise(tmp_path):
+    for writer, page, line in itertools.product("ab", "1234", "12"):
+        path = tmp_path / f"scans/{writer}/p{page}_l{line}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(scribble(path.name + writer)))
+
+    def forms(pattern):
+        return forms_by_split(
+            prepare("folder", data_dir=tmp_path / "tfds", manual_dir=tmp_path / "scans", page_pattern=pattern)
+        )
+
+    with pytest.raises(errors.UnclearPagesError):
+        forms(None)
+    assert forms("(?P<page>p.)_")["test"] < {f"{writer}/p{page}" for writer in "ab" for page in "1234"}
+    assert "_l" in min(forms("(?P<page>.+)")["test"])
+
+
+def test_copies_are_told_also_if_too_little_is_left(tmp_path, caplog):
+    for writer in ("ada", "bob"):
+        for copy in range(4):
+            path = tmp_path / f"scans/{writer}/letter{copy}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(png(scribble(writer, 100, 500)))
+    with pytest.raises(errors.EmptySplitError):
+        prepare(
+            "folder", data_dir=tmp_path / "tfds", manual_dir=tmp_path / "scans", page_pattern="(?P<page>.+)"
+        )
+    assert (
+        "8 scans are copies of each other, or nearly so, and stay in one split: ada/letter0.png"
+        in caplog.text
+    )
+
+
 def test_nothing_is_said_of_a_download(tmp_path, small_iam, caplog, capfd):
     with caplog.at_level("INFO"):
         builder = prepare("top50", data_dir=tmp_path / "tfds", manual_dir=small_iam)

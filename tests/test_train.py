@@ -97,6 +97,8 @@ def test_every_setting_is_read_back_from_its_flag(tmp_path):
         "augment": ["blur", "scale"],
         "dataset": "iam_writer/synthetic,iam_writer/folder",
         "manual_dir": "/a b",
+        "page_pattern": r"(?P<page>.+),\d+$",
+        "writer_pattern": "#(?P<writer>[^ ]+)",
         "data_dir": "/c",
         "workdir": "/d",
         "script": "greek",

@@ -13,6 +13,8 @@ flags.DEFINE_string(
     "The folder of IAM's files. For iam_writer/folder: it holds a folder of scans for each writer. With several datasets, "
     "name one folder for all, or one for each that is read from files, with commas between.",
 )
+flags.DEFINE_string("page_pattern", None, "What finds the page in a path: '(?P<page>.+)_[^_]+'.")
+flags.DEFINE_string("writer_pattern", None, "The same for the writer: '^(?P<writer>[^-]+)'.")
 flags.DEFINE_string(
     "data_dir", None, "The folder in which TFDS keeps datasets. Default: ~/tensorflow_datasets."
 )

@@ -20,6 +20,10 @@ class IndexFileError(InputError):
     """An index file contradicts itself or the images: an unknown form, an id that comes twice."""
 
 
+class UnclearPagesError(InputError):
+    """The names of line images do not tell which of them are of one page."""
+
+
 class BadImageError(InputError):
     """One image cannot be read. It is skipped and counted, see TooManyBadImagesError."""
 

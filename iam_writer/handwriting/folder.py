@@ -1,23 +1,29 @@
-"""Reads your own scans: one folder for each writer, with files of text lines or of pages. Does not use TensorFlow.
+"""Reads your own scans: files of text lines or of pages, and who wrote them. Does not use TensorFlow.
 
-    <folder>/<writer>/<form>-<anything>.png    a text line
-    <folder>/<writer>/<form>.png               a page
+    <folder>/<writer>/<page>.png               a page
+    <folder>/<writer>/<page>-<anything>.png    a text line
+    <folder>/<writer>/<page>/<anything>.png    a text line
+    <folder>/train/<writer>/…                  splits that you have chosen: train, validation, test
+    <folder>/manifest.csv                      any other layout (see `manifest`)
 
-A scan on which `pages` finds several text lines is a page. The page's name is its form, and its lines have the names
-`<form>-01`, `<form>-02`, … Any other scan is a text line and stays as it is. The form of a text line is its name up to
-the last `-`. A name without `-` is a form of its own. Lines of one form always come into the same split.
+A scan on which `pages` finds several text lines is a page. Its lines have the names `<page>-01`, `<page>-02`, … Any other
+scan is a text line and stays as it is. Its page is told by a pattern, by a table, by a folder, or by a known naming (see
+`namings`); otherwise it is the name up to the last `-`. Lines of one page always come into the same split, and so do
+pages that are copies of each other (see `copies`).
 """
 
 import collections
+import dataclasses
 import hashlib
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from iam_writer.common import errors
-from iam_writer.handwriting import cut_pages, images, pages
+from iam_writer.handwriting import copies, cut_pages, images, namings, pages, scans
 from iam_writer.handwriting.cut_pages import CutPage
 from iam_writer.handwriting.line import Census, Line
+from iam_writer.handwriting.scans import Found, Scan
 
 MIN_PAGE_HEIGHT = 150
 """Pixels. An image of less height is taken for a text line without a search, since two lines of writing are higher."""
@@ -26,60 +32,72 @@ LITTLE = 20
 """Line heights. A writer has written little if all lines together are shorter. A line of IAM is 12 line heights long."""
 
 
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where the image of a line is: a file, the line's number on it if it was cut from a page, or its box."""
+
+    path: str
+    number: int = 0
+    box: tuple[int, int, int, int] | None = None
+
+
 class HandwritingFolder:
     """The lines in a folder of scans (a `handwriting.Handwriting`).
 
     Args:
       folder: the folder of the scans.
       cache_dir: where the lines cut from pages are kept, by default `.lines` in the folder.
+      page_pattern: a regular expression with a group `page`, which finds the page of a line image in its path below the
+        folder, without the suffix. It replaces the other ways to tell the page.
+      writer_pattern: the same with a group `writer`. The scans may then lie anywhere in the folder.
 
     Attributes:
-      lines: all lines, sorted by id. An id is `<writer>/<file name without its suffix>`; the id of a line cut from a
+      lines: all lines, sorted by id. An id is the path below the folder without its suffix; the id of a line cut from a
         page also ends with `-<number>`. Each line is a row of its own.
       expected: the census of the lines.
       ignored: names, relative to the folder, of files that are not images in a writer's folder, and of images without
         any text line, with the reason. Hidden files are not listed.
-      warnings: pages that look odd, names that do not fit the content of the scan, and writers with little writing.
-      fingerprint: SHA-256 over ids, sizes and times of change, in hexadecimal.
+      warnings: pages that look odd, names that do not fit the content of the scan, copies, and writers with little
+        writing.
+      fingerprint: SHA-256 over ids, pages, splits, sizes and times of change, in hexadecimal.
 
     Raises:
       MissingDataError: no folder is given, there is no such folder, or there is no image in it.
       NoWritingError: a writer has images, but none of them has a text line.
       IndexFileError: two files of a writer differ in their suffix only; or a line cut from a page has the name of a
-        file; or a name is not UTF-8; or a folder's name cannot be a writer's name.
+        file; or a name is not UTF-8; or a folder's name cannot be a writer's name; or the table is wrong.
+      UnclearPagesError: the names do not tell which line images are of one page.
+      FlagError: a pattern is wrong.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str] | None, cache_dir: str | os.PathLike[str] | None = None
+        self,
+        folder: str | os.PathLike[str] | None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        *,
+        page_pattern: str | None = None,
+        writer_pattern: str | None = None,
     ):
-        self.ignored: list[str] = []
-        self.warnings: list[str] = []
-        if not folder:
-            raise errors.MissingDataError(
-                f"No folder of scans is named. Name it with --manual_dir.\n{_LAYOUT}"
-            )
-        folder = pathlib.Path(folder).expanduser()
-        if not folder.is_dir():
-            raise errors.MissingDataError(
-                f"There is no folder {folder}. Name the folder of the scans with --manual_dir.\n{_LAYOUT}"
-            )
-        scans: dict[str, str] = {}
-        for writer in _entries(folder):
-            if writer.is_dir():
-                self._add_writer(writer, scans)
-            else:
-                self.ignored.append(writer.name)
-        if not scans:
+        expressions = namings.compiled(page_pattern, "page"), namings.compiled(writer_pattern, "writer")
+        root = existing(folder, _LAYOUT)
+        self._load(scans.find(root, *expressions), root, cache_dir)
+
+    def _load(self, found: Found, root: pathlib.Path, cache_dir: str | os.PathLike[str] | None) -> None:
+        self.ignored = found.ignored
+        self.warnings = found.warnings
+        if not found.scans:
             seen = ", ".join(self.ignored[:5]) or "nothing"
             raise errors.MissingDataError(
-                f"There is no image of a writer in {folder}. It holds: {seen}.\n{_LAYOUT}"
+                f"There is no image of a writer in {root}. It holds: {seen}.\n{_LAYOUT}"
             )
+        cache = pathlib.Path(cache_dir or root / ".lines").expanduser()
+        self._root = root
         self.lines: list[Line] = []
-        self._files: dict[str, tuple[str, int]] = {}
+        self._places: dict[str, _Place] = {}
         self._archives: dict[str, str] = {}
-        self._find_lines(scans, pathlib.Path(cache_dir or folder / ".lines").expanduser())
+        self._find_lines(found.scans, cache)
         self.expected = Census.of(self.lines)
-        self.fingerprint = _fingerprint(scans, cut=bool(self._archives))
+        self.fingerprint = _fingerprint(found.scans, cut=bool(self._archives))
 
     def read(self, line: Line) -> bytes:
         """The content of an 8-bit gray PNG file of the line.
@@ -87,70 +105,112 @@ class HandwritingFolder:
         Raises:
           BadImageError: the image cannot be read. The message names the file and the reason.
         """
-        path, number = self._files[line.id]
-        return cut_pages.read(self._archives[path], number) if number else images.read_gray_png(path)
+        place = self._places[line.id]
+        if place.number:
+            return cut_pages.read(self._archives[place.path], place.number)
+        png = images.read_gray_png(place.path)
+        if place.box is None:
+            return png
+        try:
+            return images.crop_png(png, place.box)
+        except ValueError as error:
+            raise errors.BadImageError(f"{place.path}: {error}") from error
 
-    def _add_writer(self, writer: os.DirEntry[str], scans: dict[str, str]) -> None:
-        if writer.name.strip().splitlines() != [writer.name]:  # TFDS writes one name a line and strips it.
-            raise errors.IndexFileError(
-                f"The name of the folder {writer.path!r} begins or ends with a blank, or has a line break. Rename the folder."
-            )
-        for file in _entries(writer.path):
-            stem, suffix = os.path.splitext(file.name)
-            if suffix.lower() not in images.SUFFIXES or not file.is_file():
-                self.ignored.append(f"{writer.name}/{file.name}")
-                continue
-            other = scans.setdefault(f"{writer.name}/{stem}", file.path)
-            if other != file.path:
-                raise errors.IndexFileError(
-                    f"{other} and {file.path} have the same name apart from their suffix. Rename or remove one of them."
-                )
-
-    def _find_lines(self, scans: dict[str, str], cache: pathlib.Path) -> None:
-        sizes = {id: images.size(path) for id, path in scans.items()}
-        high = [scans[id] for id, (_, height) in sizes.items() if height >= MIN_PAGE_HEIGHT]
+    def _find_lines(self, found: Sequence[Scan], cache: pathlib.Path) -> None:
+        paths = {scan.path: images.size(scan.path) for scan in found}
+        high = [scan.path for scan in found if not scan.box and paths[scan.path][1] >= MIN_PAGE_HEIGHT]
         cut = cut_pages.cut(high, cache)
-        lengths = {id.split("/")[0]: 0.0 for id in scans}
-        for ids in self._of_one_name(scans, cut):
-            are_pages = _are_pages([cut.get(scans[id]) for id in ids])
-            for id in ids:
-                path, page = scans[id], cut.get(scans[id])
-                found, odd = [(id, 0, sizes[id])], []
-                if page is not None and are_pages:
-                    self._archives[path] = page.archive
-                    found = [(f"{id}-{i:02}", i, size) for i, size in enumerate(page.sizes, 1)]
-                    odd = page.warnings
-                elif page is not None and len(page.sizes) > 1:
-                    odd = [
-                        "there seem to be several lines on it, but it is taken for one, as others of its name are"
+        lengths = dict.fromkeys(sorted({scan.writer for scan in found}), 0.0)
+        guessed: list[namings.Named] = []
+        form_of: dict[str, str] = {}
+        for group in self._of_one_page(found, cut):
+            are_pages = _are_pages([cut.get(scan.path) for scan in group])
+            for scan in group:
+                page = cut.get(scan.path) if not scan.box else None
+                is_page = page is not None and are_pages
+                if page is not None and is_page:
+                    self._archives[scan.path] = page.archive
+                    self._warn(scan, page.warnings)
+                    form = scan.form if scan.told else f"{scan.writer}/{scan.inside}"
+                    rows = [
+                        (f"{scan.id}-{i:02}", _Place(scan.path, i), size)
+                        for i, size in enumerate(page.sizes, 1)
                     ]
-                self.warnings += [f"{_relative(path)}: {why}" for why in odd]
-                for line_id, number, (width, height) in found:
-                    self._add(_line(line_id), path, number)
-                    lengths[line_id.split("/")[0]] += width / max(1, height)
+                else:
+                    if page is not None and len(page.sizes) > 1:
+                        self._warn(scan, [_SEVERAL])
+                    form = scan.form
+                    size = scan.box[2:] if scan.box else paths[scan.path]
+                    rows = [(scan.id, _Place(scan.path, box=scan.box), size)]
+                    if scan.guessed and not scan.told and not scan.split:
+                        guessed.append(namings.Named(scan.writer, scan.id, scan.page))
+                form_of[scan.id] = form
+                for id, place, (width, height) in rows:
+                    self._add(Line(id, scan.writer, form, row=id, split=scan.split), place)
+                    lengths[scan.writer] += width / max(1, height)
+        namings.check(guessed)
         self.lines.sort(key=lambda line: line.id)
         self._check(lengths)
-        several = [
-            f"{_relative(path)}: {why}" for path in scans.values() for why in images.several_pages(path)
-        ]
+        self._mark_copies(
+            [scan for scan in found if scan.id in form_of and not scan.box], paths, form_of, cache
+        )
+        several = [f"{self._below(path)}: {why}" for path in paths for why in images.several_pages(path)]
         self.warnings = several + self.warnings
 
-    def _of_one_name(self, scans: dict[str, str], cut: dict[str, CutPage]) -> list[list[str]]:
-        """Groups the ids of scans that have the name of a form in common. Scans without writing go to `ignored`."""
-        of_name = collections.defaultdict(list)
-        for id, path in sorted(scans.items()):
-            page = cut.get(path)
-            if page is not None and not page.sizes:
-                self.ignored.append(f"{_relative(path)} ({'; '.join(page.warnings)})")
+    def _of_one_page(self, found: Sequence[Scan], cut: Mapping[str, CutPage]) -> list[list[Scan]]:
+        """Groups scans that have the page in common. Scans without writing go to `ignored`."""
+        of_page = collections.defaultdict(list)
+        for scan in found:
+            page = cut.get(scan.path)
+            if page is not None and not page.sizes and not scan.box:
+                self.ignored.append(f"{self._below(scan.path)} ({'; '.join(page.warnings)})")
             else:
-                of_name[_line(id).form, "-" in id.split("/")[1]].append(id)
-        return list(of_name.values())
+                is_line = scan.page != scan.inside
+                of_page[scan.form, is_line].append(scan)
+        return list(of_page.values())
 
-    def _add(self, line: Line, path: str, number: int) -> None:
-        other = self._files.setdefault(line.id, (path, number))
-        if other != (path, number):
+    def _mark_copies(
+        self,
+        found: Sequence[Scan],
+        sizes: Mapping[str, tuple[int, int]],
+        form_of: Mapping[str, str],
+        cache: pathlib.Path,
+    ) -> None:
+        """Tells which scans are copies, and gives the lines of their pages one name for `copies`."""
+        groups = copies.groups(
+            {scan.id: scan.path for scan in found}, {scan.id: sizes[scan.path] for scan in found}, cache
+        )
+        if not groups:
+            return
+        writer_of = {scan.id: scan.writer for scan in found}
+        path_of = {scan.id: self._below(scan.path) for scan in found}
+        names = [", ".join(path_of[id] for id in group[:4]) + " …" * (len(group) > 4) for group in groups]
+        self.warnings.append(
+            f"{sum(map(len, groups)):,} scans are copies of each other, or nearly so, and stay in one split: "
+            + "; ".join(names[:5])
+        )
+        mixed = [
+            name for name, group in zip(names, groups, strict=True) if len({*map(writer_of.get, group)}) > 1
+        ]
+        if mixed:
+            self.warnings.append(
+                f"Copies lie in the folders of several writers; who wrote them? {'; '.join(mixed[:5])}"
+            )
+        pairs = [(form_of[group[0]], form_of[id]) for group in groups for id in group[1:]]
+        name_of = {form: group[0] for group in copies.joined(pairs) for form in group}
+        self.lines = [dataclasses.replace(line, copies=name_of.get(line.form, "")) for line in self.lines]
+
+    def _warn(self, scan: Scan, odd: Sequence[str]) -> None:
+        self.warnings += [f"{self._below(scan.path)}: {why}" for why in odd]
+
+    def _below(self, path: str) -> str:
+        return pathlib.Path(os.path.relpath(path, self._root)).as_posix()
+
+    def _add(self, line: Line, place: _Place) -> None:
+        other = self._places.setdefault(line.id, place)
+        if other != place:
             raise errors.IndexFileError(
-                f"{other[0]} and {path} would both give the line {line.id}. Rename or remove one of them."
+                f"{other.path} and {place.path} would both give the line {line.id}. Rename or remove one of them."
             )
         self.lines.append(line)
 
@@ -161,7 +221,7 @@ class HandwritingFolder:
           lengths: writer → the length of all lines together, in line heights.
         """
         for writer in sorted(lengths.keys() - {line.writer for line in self.lines}):
-            why = ", ".join(name for name in self.ignored if name.startswith(f"{writer}/"))
+            why = ", ".join(name for name in self.ignored if f"{writer}/" in name)
             raise errors.NoWritingError(
                 f"No text line was found on the scans of {writer}: {why}. Add scans of this writer, or remove the folder."
             )
@@ -174,44 +234,44 @@ class HandwritingFolder:
             )
 
 
+def existing(folder: str | os.PathLike[str] | None, layout: str) -> pathlib.Path:
+    """The folder, if it is there.
+
+    Raises:
+      MissingDataError: no folder is given, or there is none. The message ends with `layout`.
+    """
+    if not folder:
+        raise errors.MissingDataError(f"No folder of scans is named. Name it with --manual_dir.\n{layout}")
+    path = pathlib.Path(folder).expanduser()
+    if not path.is_dir():
+        raise errors.MissingDataError(
+            f"There is no folder {path}. Name the folder of the scans with --manual_dir.\n{layout}"
+        )
+    return path
+
+
+_SEVERAL = "there seem to be several lines on it, but it is taken for one, as others of its name are"
+
 _LAYOUT = f"""Make a folder for each writer. Put images of pages, or of single text lines, into it:
   <folder>/<writer>/<page>.png, such as scans/anna/letter1.png
   <folder>/<writer>/<page>-<line>.png, such as scans/anna/letter1-03.png
-The lines of one page have the same name up to the last '-'. These suffixes are read: {", ".join(images.SUFFIXES)}."""
+The lines of one page have the same name up to the last '-'. These suffixes are read: {", ".join(images.SUFFIXES)}.
+For other layouts see --page_pattern, --writer_pattern, or write a table manifest.csv."""
 
 
-def _are_pages(scans: Sequence[CutPage | None]) -> bool:
+def _are_pages(found: Sequence[CutPage | None]) -> bool:
     """Whether scans of one name are pages. They are if at least half of them have several text lines.
 
     One scan alone does not decide, since a text line is sometimes taken for two.
     """
-    return 2 * sum(scan is not None and len(scan.sizes) > 1 for scan in scans) >= len(scans)
+    return 2 * sum(scan is not None and len(scan.sizes) > 1 for scan in found) >= len(found)
 
 
-def _relative(path: str) -> str:
-    return "/".join(pathlib.Path(path).parts[-2:])
-
-
-def _fingerprint(scans: dict[str, str], cut: bool) -> str:
-    stats = ((id, os.stat(path)) for id, path in sorted(scans.items()))
-    rows = [(id, stat.st_size, stat.st_mtime_ns) for id, stat in stats]
+def _fingerprint(found: Sequence[Scan], cut: bool) -> str:
+    stats = ((scan, os.stat(scan.path)) for scan in found)
+    rows = [
+        (scan.id, scan.writer, scan.page, scan.told, scan.split, scan.box, stat.st_size, stat.st_mtime_ns)
+        for scan, stat in stats
+    ]
     # The version of the code that cuts pages matters only if pages were cut.
     return hashlib.sha256(repr([*rows, *[pages.VERSION] * cut]).encode()).hexdigest()
-
-
-def _entries(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
-    """The entries of a folder that are not hidden, sorted by name."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise errors.MissingDataError(f"The folder {folder} cannot be read: {error.strerror}.") from error
-    for entry in entries:
-        # Python turns bytes that are not text into surrogates. SHA-256 and TFDS do not accept surrogates.
-        if any("\ud800" <= letter <= "\udfff" for letter in entry.name):
-            raise errors.IndexFileError(f"The name of {entry.path!a} is not UTF-8. Rename it.")
-    return [entry for entry in entries if not entry.name.startswith(".")]
-
-
-def _line(id: str) -> Line:
-    writer, stem = id.split("/")
-    return Line(id=id, writer=writer, form=f"{writer}/{stem.rpartition('-')[0] or stem}", row=id)

@@ -99,6 +99,39 @@ def read_page(path: str | os.PathLike[str], side: int) -> np.ndarray:
         return np.asarray(_to_gray(image))
 
 
+def small(path: str | os.PathLike[str], columns: int, rows: int) -> np.ndarray:
+    """A small picture of a scan: the mean gray of each cell of a grid.
+
+    Returns:
+      uint8 `[rows, columns]`.
+
+    Raises:
+      BadImageError: as for `read_page`.
+    """
+    data = _content(path)
+    with _told(data, str(path), MAX_PAGE_PIXELS):
+        image = _decode(data, MAX_PAGE_PIXELS)
+        ImageOps.exif_transpose(image, in_place=True)
+        return np.asarray(_to_gray(image).resize((columns, rows), Image.Resampling.BOX))
+
+
+def crop_png(png: bytes, box: tuple[int, int, int, int]) -> bytes:
+    """The part of a gray PNG file that a box (x, y, width, height) covers, as another PNG file.
+
+    Raises:
+      ValueError: the box lies outside of the image.
+    """
+    x, y, width, height = box
+    with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+        if x < 0 or y < 0 or width < 1 or height < 1 or x + width > image.width or y + height > image.height:
+            raise ValueError(
+                f"its box {x} {y} {width} {height} lies outside of {image.width}x{image.height} pixels"
+            )
+        out = io.BytesIO()
+        image.crop((x, y, x + width, y + height)).save(out, format="PNG")
+        return out.getvalue()
+
+
 def _content(path: str | os.PathLike[str]) -> bytes:
     try:
         return pathlib.Path(path).read_bytes()

@@ -20,6 +20,8 @@ class Line:
       row: the physical text line that the image lies on. Two pieces of one row share ink and spacing, so a split
         never separates them.
       text: the written words, separated by blanks; empty if unknown.
+      split: the split that the owner of the files has chosen; empty if none was chosen.
+      copies: a name that the page has in common with the pages that are copies of it; empty if there is no copy.
     """
 
     id: str
@@ -27,6 +29,8 @@ class Line:
     form: str
     row: str
     text: str = ""
+    split: str = ""
+    copies: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ TRAIN, VALIDATION, TEST = NAMES = ("train", "validation", "test")
 
 
 def split_by_form(lines: Sequence[Line], single_form_by_row: bool = False) -> dict[str, list[Line]]:
-    """Holds out whole pages: the lines of a page are all in the same split.
+    """Holds out whole pages: the lines of a page are all in the same split. Copies of a page are in its split.
 
     For each writer, a sixth of the forms goes to test and as many forms go to validation. At least one form goes to test
     if the writer has two or more forms, and at least one to validation if there are three or more. The other forms go to
@@ -34,11 +34,58 @@ def split_by_form(lines: Sequence[Line], single_form_by_row: bool = False) -> di
     """
 
     def unit_of(writer_lines: list[Line]) -> Callable[[Line], str]:
-        if single_form_by_row and len({line.form for line in writer_lines}) == 1:
+        if single_form_by_row and len({_page(line) for line in writer_lines}) == 1:
             return _row
-        return lambda line: line.form
+        return _page
 
     return _split(lines, unit_of)
+
+
+def split_by_one_form(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    """Holds out one page of each writer, as FragNet and GR-RNN do for IAM.
+
+    FragNet (arXiv 2003.07212) and GR-RNN take one page of each writer with two or more for the test. They divide the
+    lines of a writer with one page. Which pages these are is not published as a list, and these works have no validation
+    split. Here a hash of the page's name chooses, and one page of each writer with three or more goes to validation.
+
+    Raises:
+      IndexFileError: a writer has one page, and its rows are not known.
+    """
+
+    def unit_of(writer_lines: list[Line]) -> Callable[[Line], str]:
+        return _row if len({_page(line) for line in writer_lines}) == 1 else _page
+
+    return _split(lines, unit_of, held_out=1)
+
+
+def split_as_chosen(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    """The splits that the owner of the files has chosen (`Line.split`).
+
+    If the owner has chosen no validation split, it is taken from train as `split_by_form` does. An image in train or
+    validation that is a copy of one in a later split is left out (see `one_side`).
+    """
+    splits = {name: [line for line in lines if line.split == name] for name in NAMES}
+    if not splits[VALIDATION]:
+        divided = split_by_form(splits[TRAIN])
+        splits[VALIDATION] = divided[VALIDATION]
+        splits[TRAIN] = sorted(divided[TRAIN] + divided[TEST], key=lambda line: line.id)
+    return splits
+
+
+def one_side(splits: dict[str, list[Line]]) -> tuple[dict[str, list[Line]], list[str]]:
+    """Leaves out of train what has a copy in validation or test, and out of validation what has a copy in test.
+
+    Returns:
+      The splits, and the ids of the lines that were left out.
+    """
+    left_out = []
+    kept = dict(splits)
+    later: set[str] = set()
+    for name in reversed(NAMES):
+        left_out += [line.id for line in splits[name] if line.copies in later]
+        kept[name] = [line for line in splits[name] if line.copies not in later]
+        later |= {line.copies for line in splits[name] if line.copies}
+    return kept, left_out
 
 
 def split_by_image(lines: Sequence[Line]) -> dict[str, list[Line]]:
@@ -101,7 +148,9 @@ def never_tested(splits: dict[str, list[Line]]) -> list[str]:
 
 
 def _split(
-    lines: Sequence[Line], unit_of: Callable[[list[Line]], Callable[[Line], str]]
+    lines: Sequence[Line],
+    unit_of: Callable[[list[Line]], Callable[[Line], str]],
+    held_out: int | None = None,
 ) -> dict[str, list[Line]]:
     """Divides each writer's lines by the units (forms, rows or images) that `unit_of` finds for them."""
     by_writer = collections.defaultdict(list)
@@ -110,21 +159,25 @@ def _split(
     splits: dict[str, list[Line]] = {name: [] for name in NAMES}
     for writer_lines in by_writer.values():
         unit = unit_of(writer_lines)
-        split_of = _assign(unit(line) for line in writer_lines)
+        split_of = _assign((unit(line) for line in writer_lines), held_out)
         for line in writer_lines:
             splits[split_of[unit(line)]].append(line)
     return {name: sorted(found, key=lambda line: line.id) for name, found in splits.items()}
 
 
-def _assign(units: Iterable[str]) -> dict[str, str]:
-    """The split of each unit."""
+def _assign(units: Iterable[str], held_out: int | None = None) -> dict[str, str]:
+    """The split of each unit. `held_out` units go to test, and as many to validation; if it is None, a sixth."""
     units = shuffled(set(units))
-    held_out = max(1, round(len(units) / 6))
+    held_out = held_out or max(1, round(len(units) / 6))
     test = held_out if len(units) >= 2 else 0
     validation = held_out if len(units) >= 3 else 0
     names = [TEST] * test + [VALIDATION] * validation
     names += [TRAIN] * (len(units) - len(names))
     return dict(zip(units, names, strict=True))
+
+
+def _page(line: Line) -> str:
+    return line.copies or line.form
 
 
 def _row(line: Line) -> str:

@@ -44,7 +44,10 @@ flags.DEFINE_string("output", "ablation.md", "The Markdown file to write.")
 SCANNING = ("window_stride", "combine")
 """The flags that a --scan may change."""
 
-COMMON = ("dataset", "manual_dir", "data_dir", "workdir", "seed", "num_seeds", "patch_fraction")
+COMMON = (
+    *("dataset", "manual_dir", "page_pattern", "writer_pattern", "data_dir", "workdir", "seed", "num_seeds"),
+    "patch_fraction",
+)
 """The flags that a --vary may not change: all rows share them, or this program sets them."""
 
 

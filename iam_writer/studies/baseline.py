@@ -34,7 +34,7 @@ flags.DEFINE_string("workdir", "runs/baseline", "The folder of result.json.")
 
 def main(argv: list[str]) -> None:
     command_line.check_no_arguments(argv)
-    names = "dataset manual_dir data_dir max_bad_images processes workdir model".split()
+    names = "dataset manual_dir page_pattern writer_pattern data_dir max_bad_images processes workdir model".split()
     values = {name: flags.FLAGS[name].value for name in names}
     for name in ("manual_dir", "data_dir", "workdir"):
         values[name] = values[name] and os.path.expanduser(values[name])

@@ -90,6 +90,8 @@ def run(
     number: int,
     data_dir: str | None,
     manual_dir: str | None,
+    page_pattern: str | None = None,
+    writer_pattern: str | None = None,
     max_bad_images: float,
     output: str | None,
 ) -> Report:
@@ -120,6 +122,8 @@ def run(
             data_dir=data_dir,
             manual_dir=manual_dir,
             max_bad_images=max_bad_images,
+            page_pattern=page_pattern,
+            writer_pattern=writer_pattern,
         )
         report["strangers"] = builder.info.full_name
         others, parts = {builder.info.config_name: builder}, list(builder.info.splits)

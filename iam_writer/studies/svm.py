@@ -62,6 +62,8 @@ def run(
     *,
     dataset: str,
     manual_dir: str | None,
+    page_pattern: str | None = None,
+    writer_pattern: str | None = None,
     data_dir: str | None,
     max_bad_images: float,
     processes: int | None,
@@ -88,6 +90,8 @@ def run(
         data_dir=data_dir,
         manual_dir=manual_dir,
         max_bad_images=max_bad_images,
+        page_pattern=page_pattern,
+        writer_pattern=writer_pattern,
     )
     method = METHODS[model]
     splits = {

@@ -45,7 +45,7 @@ flags.DEFINE_string("output", None, "The JSON file to write all figures into.")
 
 def main(argv: list[str]) -> None:
     command_line.check_no_arguments(argv)
-    names = "checkpoint split strangers number data_dir manual_dir max_bad_images output".split()
+    names = "checkpoint split strangers number data_dir manual_dir page_pattern writer_pattern max_bad_images output".split()
     values = {name: flags.FLAGS[name].value for name in names}
     for name in ("checkpoint", "data_dir", "manual_dir", "output"):
         values[name] = values[name] and os.path.expanduser(values[name])

@@ -37,6 +37,8 @@ def load(settings: Settings) -> Data:
             data_dir=settings.data_dir,
             manual_dir=spec.manual_dir,
             max_bad_images=settings.max_bad_images,
+            page_pattern=settings.page_pattern,
+            writer_pattern=settings.writer_pattern,
         )
         for spec in settings.specs
     }

@@ -59,6 +59,8 @@ class Settings:
         is_key=True,
     )
     manual_dir: str | None = None
+    page_pattern: str | None = None
+    writer_pattern: str | None = None
     data_dir: str | None = None
     max_bad_images: float = 0.01
     num_writers: int = _setting(50, "iam_writer/synthetic: how many writers to invent.", 2)

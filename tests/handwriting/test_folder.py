@@ -11,7 +11,7 @@ from handwriting_pages import written_line, written_page
 from PIL import Image
 
 from iam_writer.common.errors import BadImageError, IndexFileError, MissingDataError, NoWritingError
-from iam_writer.handwriting import pages
+from iam_writer.handwriting import pages, splits
 from iam_writer.handwriting.folder import HandwritingFolder
 from iam_writer.handwriting.line import Census, Line
 
@@ -44,7 +44,7 @@ def line(writer: str, stem: str, form: str) -> Line:
         ("anna/note.tiff", line("anna", "note", "note")),  # no '-': a page of its own
         ("anna/-3.png", line("anna", "-3", "-3")),
         ("Ömer K./día.1-2.jpeg", line("Ömer K.", "día.1-2", "día.1")),
-        ("000/a01-000u-s00-00.tif", line("000", "a01-000u-s00-00", "a01-000u-s00")),
+        ("000/a01-000u-s00-00.tif", line("000", "a01-000u-s00-00", "a01-000u")),
     ],
 )
 def test_a_name_tells_writer_and_form(folder, name, expected):
@@ -61,12 +61,12 @@ def test_lines_are_sorted_and_counted(folder):
 
 def test_other_files_are_ignored_and_named_unless_hidden(folder):
     root = folder(
-        "a/x.png", "README.txt", "loose.png", "a/notes.txt", "a/deep/x.png", ".git/x.png", "a/.x.png"
+        "a/x.png", "README.txt", "loose.png", "a/notes.txt", "a/deep/x.txt", ".git/x.png", "a/.x.png"
     )
     (root / "a" / "folder.png").mkdir()
     handwriting = HandwritingFolder(root)
     assert [line.id for line in handwriting.lines] == ["a/x"]
-    assert sorted(handwriting.ignored) == ["README.txt", "a/deep", "a/folder.png", "a/notes.txt", "loose.png"]
+    assert sorted(handwriting.ignored) == ["README.txt", "a/deep/x.txt", "a/notes.txt", "loose.png"]
 
 
 @pytest.mark.parametrize("suffix", ["webp", "BMP", "gif", "jp2", "pgm", "tif"])
@@ -86,7 +86,7 @@ def test_two_files_of_one_name(folder):
 
 @pytest.mark.parametrize("name", [" ", "ada ", "a\nda", "\u3000"])
 def test_names_of_writers_fit_a_line(folder, name):
-    with pytest.raises(IndexFileError, match="Rename the folder"):
+    with pytest.raises(IndexFileError, match="Rename it"):
         HandwritingFolder(folder("anna/a.png", f"{name}/b.png"))
 
 
@@ -209,7 +209,7 @@ def test_a_page_is_cut_once_and_anew_when_it_changes(scans, tmp_path, monkeypatc
 def test_cut_lines_lie_hidden_among_the_scans_unless_told_otherwise(scans):
     root = scans(ada__letter=page(2))
     assert len(HandwritingFolder(root).lines) == len(HandwritingFolder(root).lines) == 2
-    assert [path.suffix for path in (root / ".lines").glob("[!.]*")] == [".zip"]
+    assert sorted(path.suffix for path in (root / ".lines").glob("[!.]*")) == [".npz", ".zip"]
 
 
 def test_an_archive_that_is_gone_is_a_bad_image(scans, tmp_path):
@@ -239,8 +239,8 @@ def test_a_line_that_looks_like_two_stays_with_the_others_of_its_page(scans, tmp
     handwriting = HandwritingFolder(root, tmp_path / "cut")
     assert [line.id for line in handwriting.lines] == ["ada/note-1", "ada/note-2", "ada/note-3"]
     assert {line.form for line in handwriting.lines} == {"ada/note"}
-    warning = handwriting.warnings[-1]
-    assert warning.startswith("ada/note-2.png: there seem to be several lines on it")
+    assert handwriting.warnings[1].startswith("ada/note-2.png: there seem to be several lines on it")
+    assert handwriting.warnings[2].startswith("2 scans are copies of each other")
 
 
 def test_what_is_odd_about_a_page_and_of_whom_there_is_little(scans, tmp_path):
@@ -268,3 +268,54 @@ def test_the_fingerprint_knows_how_pages_were_cut(scans, tmp_path, monkeypatch):
     assert before == after
     before, after = fingerprints(scans(ada__letter=page(2)))
     assert before != after
+
+
+def test_the_files_of_a_folder_in_the_folder_of_a_writer_are_of_one_page(folder):
+    handwriting = HandwritingFolder(folder("ada/p1/1.png", "ada/p1/2.png", "ada/p2/1.png", "ada/b/c/x.png"))
+    assert [(line.id, line.form) for line in handwriting.lines] == [
+        ("ada/b/c/x", "ada/b/c"),
+        ("ada/p1/1", "ada/p1"),
+        ("ada/p1/2", "ada/p1"),
+        ("ada/p2/1", "ada/p2"),
+    ]
+
+
+def test_pages_in_a_folder_of_a_writer_are_pages_of_their_own(scans, tmp_path):
+    root = scans(ada__box__letter=page(2), ada__box__note=page(3, seed=1))
+    assert {line.form for line in HandwritingFolder(root, tmp_path / "cut").lines} == {
+        "ada/box/letter",
+        "ada/box/note",
+    }
+
+
+def test_splits_of_ones_own_are_taken_as_they_are(folder):
+    parts = {"train": "ada/a-1 ada/a-2 bob/b-1", "val": "ada/c-1 bob/d-1", "Test": "ada/e-1 bob/b-1"}
+    root = folder(*(f"{part}/{name}.png" for part, names in parts.items() for name in names.split()))
+    handwriting = HandwritingFolder(root)
+    divided = splits.split_as_chosen(handwriting.lines)
+    assert {name: [line.id for line in lines] for name, lines in divided.items()} == {
+        "train": ["train/ada/a-1", "train/ada/a-2", "train/bob/b-1"],
+        "validation": ["val/ada/c-1", "val/bob/d-1"],
+        "test": ["Test/ada/e-1", "Test/bob/b-1"],
+    }
+    assert handwriting.warnings == [little("ada, bob", 2)]
+
+
+def little(names, count):
+    return f"{count} writers have less than two lines of writing, which is little to learn from: {names}"
+
+
+def test_without_a_validation_split_some_pages_of_train_are_held_out(folder):
+    names = [f"train/{writer}/p{p}-{i}.png" for writer in "ab" for p in range(4) for i in range(2)]
+    divided = splits.split_as_chosen(HandwritingFolder(folder(*names, "test/a/x.png")).lines)
+    assert {name: len(lines) for name, lines in divided.items()} == {"train": 12, "validation": 4, "test": 1}
+    assert not {line.form for line in divided["train"]} & {line.form for line in divided["validation"]}
+
+
+def test_pages_that_a_person_has_divided_and_writers_that_cannot_be_learnt_are_told(folder):
+    root = folder("train/ada/a-1.png", "test/ada/a-2.png", "test/bob/b-1.png")
+    told = HandwritingFolder(root).warnings[1:]
+    assert told[0].startswith(
+        "1 pages have lines in several of train, validation and test, as you have divided"
+    )
+    assert told[1] == "1 writers have no image in train, so the network cannot learn them: bob"

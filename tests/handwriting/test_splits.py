@@ -1,5 +1,6 @@
 """Splits: which lines go where. Lines are written as `writer/form/row/image`."""
 
+import dataclasses
 import random
 
 import pytest
@@ -150,3 +151,30 @@ def test_check_refuses(forms, error, message):
 def test_writers_of_a_single_form_are_never_tested():
     divided = splits.split_by_form(lines_of({"a": 3, "b": 1, "c": 2}))
     assert splits.never_tested(divided) == ["b"]
+
+
+def test_one_form_of_each_writer_is_held_out():
+    lines = lines_of({"a": 8, "b": 2}, rows=6)
+    split = splits.split_by_one_form(lines)
+    assert count_of(
+        {name: [line for line in part if line.writer == "a"] for name, part in split.items()}, "form"
+    ) == (
+        6,
+        1,
+        1,
+    )
+    assert count_of(split, "form") == (7, 1, 2)
+    assert not shared(split, "form")
+    single = splits.split_by_one_form(lines_of({"a": 1}, rows=6))
+    assert count_of(single, "row") == (4, 1, 1)
+
+
+def test_pages_that_are_copies_are_one_page():
+    lines = [
+        dataclasses.replace(line, copies="x") if line.form in ("a-00", "a-01", "a-02") else line
+        for line in lines_of({"a": 6})
+    ]
+    split = splits.split_by_form(lines)
+    assert not shared(split, "form")
+    assert [{"x"} <= {line.copies for line in part} for part in split.values()].count(True) == 1
+    assert splits.one_side(split) == (split, [])

@@ -20,7 +20,7 @@ def dataset(tmp_path_factory):
     for writer in range(3):
         for form in range(3):
             gray = np.full((40, 400), 255, np.uint8)
-            for left in range(4 + form, 390, 16 + 12 * writer):
+            for left in range(4 + 5 * form, 390, 16 + 12 * writer):
                 gray[8:32, left : left + 6] = 0
             path = folder / f"scans/w{writer}/form{form}-00.png"
             path.parent.mkdir(parents=True, exist_ok=True)
