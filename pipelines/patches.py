@@ -76,6 +76,29 @@ def start_columns(strips: Strips, sampling: Sampling) -> tf.data.Dataset:
     return numbered.map(lambda step, *batch: batch).with_options(options())
 
 
+def start_columns_of_calls(
+    strips: Strips, sampling: Sampling, calls: Callable[[], Iterator[tuple[int, int]]]
+) -> tf.data.Dataset:
+    """Start columns of several batches together, for a device that makes several steps without the host.
+
+    Args:
+      strips: the images.
+      sampling: which patches, in which order. `first_step` has no influence.
+      calls: returns an iterator of (first step, number of steps).
+
+    Returns:
+      Dataset of (int32 or int64 `[steps, batch]`: each patch's first column; int32 `[steps, batch]` labels).
+    """
+    order = patch_order(strips, sampling)
+    numbers = tf.data.Dataset.from_generator(calls, output_signature=(tf.TensorSpec((), tf.int64),) * 2)
+    drawn = numbers.map(
+        as_it_is(lambda first, number: order(first + tf.range(number))),
+        num_parallel_calls=1,
+        deterministic=True,
+    )
+    return drawn.with_options(options())
+
+
 def numbered_starts(
     strips: Strips, sampling: Sampling, draws_at_once: int = DRAWS_AT_ONCE
 ) -> tf.data.Dataset:

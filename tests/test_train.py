@@ -101,6 +101,7 @@ def test_every_setting_is_read_back_from_its_flag(tmp_path):
         "writer_pattern": "#(?P<writer>[^ ]+)",
         "data_dir": "/c",
         "workdir": "/d",
+        "steps_per_call": "7",
         "script": "greek",
         "test_script": "latin",
     }

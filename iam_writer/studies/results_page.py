@@ -10,7 +10,7 @@ from iam_writer.studies import tables
 
 # What may differ between runs of one row: it says where things lie and how fast they go, not what is learnt.
 _INCIDENTAL = (
-    "seed manual_dir data_dir workdir max_bad_images parallel_calls gather processes checkpoint_minutes "
+    "seed manual_dir data_dir workdir max_bad_images parallel_calls gather steps_per_call processes checkpoint_minutes "
     "jit_compile deterministic"
 ).split()
 

@@ -1,36 +1,13 @@
 """Devices and machines: which devices a training step runs on, and which of several workers writes files."""
 
 import os
-from collections.abc import Callable, Iterator
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from iam_writer.common.devices import gpus, on_jax
 from iam_writer.common.errors import FlagError
 from iam_writer.training.settings import Settings
-
-
-def train_function(model: keras.Model, strategy: tf.distribute.Strategy) -> Callable[[Iterator], dict]:
-    """A function that takes a batch from an iterator and trains on it. It returns loss and accuracy of the epoch so far."""
-    if on_jax():
-        return lambda batches: model.train_on_batch(*map(_to_jax, next(batches)), return_dict=True)
-    if not strategy.extended._in_multi_worker_mode():
-        model.make_train_function()
-        return model.train_function
-
-    # Keras' own train function (3.15) averages the workers' scalars along their first axis. Scalars have no axis.
-    @tf.function(jit_compile=model.jit_compile)
-    def step(batch):
-        logs = strategy.run(model.train_step, (batch,))
-        return {name: strategy.reduce("MEAN", value, axis=None) for name, value in logs.items()}
-
-    return lambda batches: step(next(batches))
-
-
-def _to_jax(batch: object) -> object:
-    return np.asarray(batch) if isinstance(batch, tf.Tensor) else batch
 
 
 def wait_for_each_other(strategy: tf.distribute.Strategy) -> None:

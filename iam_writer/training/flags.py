@@ -126,6 +126,11 @@ def _knows_its_workers(strategy):
     return strategy != "multi_worker" or "TF_CONFIG" in os.environ
 
 
+@flags.validator("steps_per_call", "must be auto, or a number of 1 or more.")
+def _is_number_of_steps(steps):
+    return steps == "auto" or (steps.isdecimal() and int(steps) > 0)
+
+
 @flags.validator("data_service", "must be grpc://host:port.")
 def _is_address(service):
     return service is None or re.fullmatch(r"grpc://[^/]+:\d+", service)

@@ -110,6 +110,11 @@ class Settings:
         "device must hold all training lines.",
         choices=GATHERS,
     )
+    steps_per_call: str = _setting(
+        "auto",
+        "With --gather=device: steps that the device makes without the host. The batches and weights stay the same. auto: about "
+        "64 on a GPU, else 1.",
+    )
     data_service: str | None = _setting(
         None,
         "The address of a tf.data service (pipelines.serve) whose workers make the batches: grpc://host:port.",

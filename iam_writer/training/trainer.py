@@ -9,32 +9,35 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from typing import TypedDict
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, TypedDict
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from iam_writer.common.devices import on_jax
+from iam_writer.common.devices import gpus, on_jax
 from iam_writer.common.errors import DivergedError, ServiceError
 from iam_writer.recognition import checkpoints
 from iam_writer.recognition.rule import Rule
 from iam_writer.recognition.scanning import evaluate, seeing
 from iam_writer.training.compiling import compiled_model
 from iam_writer.training.data import Data
-from iam_writer.training.distribution import is_chief, set_up_device, train_function
+from iam_writer.training.distribution import is_chief, set_up_device
+from iam_writer.training.overlap import DeviceClock, copied_ahead
 from iam_writer.training.settings import Settings
+from iam_writer.training.steps import JaxSteps, Logs, TensorFlowSteps, make_steps, planned, steps_in_call
 from pipelines.data_service import service_patches
-from pipelines.gather import gather_columns
 from pipelines.patch_order import Sampling
-from pipelines.patches import iterate, patches, start_columns
-from pipelines.strips import Strips
+from pipelines.patches import iterate, patches, start_columns_of_calls
 from pipelines.system.progress import progress_bar
 
 WARM_UP_STEPS = 10
 """The first steps of a process are not timed, because they compile and fill buffers."""
+
+
+ENDLESS = 2**40
+"""Steps of an epoch that never ends."""
 
 
 AGREEMENT_STEPS = 50
@@ -61,52 +64,20 @@ class Progress:
         default_factory=list
     )  # State of the current epoch.
     seconds: float = 0.0  # In timed steps; so are the next two.
-    waited: float = 0.0
+    waited: float = 0.0  # For how long the device had nothing to do.
     patches: int = 0
     total_seconds: float = (
         0.0  # Since the start of `run`, all work included; summed over all processes up to their last save.
     )
 
     def speed(self) -> Speed:
-        """Patches per second, and the share of time spent waiting for input. Empty until a step has been timed."""
+        """Patches per second, and the share of time in which the device had nothing to do. Empty until a step has been timed."""
         if not self.seconds:
             return {}
         return {
             "patches/s": round(self.patches / self.seconds),
             "waiting": f"{self.waited / self.seconds:.1%}",
         }
-
-
-def gathered(starts: Iterator, strips: Strips, patch_width: int) -> Iterator:
-    """Batches that the device gathers from start columns. The columns are copied into its memory once."""
-    if on_jax():
-        columns, offsets = keras.ops.convert_to_tensor(strips.columns().numpy()), np.arange(patch_width)
-        for start, label in starts:
-            yield keras.ops.take(columns, start.numpy()[:, None] + offsets, axis=0), label.numpy()
-        return
-    columns = tf.identity(
-        strips.columns()
-    )  # Copied to the default device, which is the first GPU if there is one.
-    gather = tf.function(gather_columns)
-    for start, label in starts:
-        yield gather(columns, start, patch_width), label
-
-
-class TimedIterator:
-    """An iterator that measures how long its caller has waited for elements, in seconds."""
-
-    def __init__(self, iterator: Iterator):
-        self._iterator = iterator
-        self.waited = 0.0
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        before = time.perf_counter()
-        element = next(self._iterator)
-        self.waited += time.perf_counter() - before
-        return element
 
 
 def speeds(settings: Settings, data: Data, seconds: float) -> Iterator[float]:
@@ -117,22 +88,25 @@ def speeds(settings: Settings, data: Data, seconds: float) -> Iterator[float]:
     strategy, _ = set_up_device(settings)
     with strategy.scope():
         model = compiled_model(settings, len(data.writers), steps=1)
-    batches = Trainer(settings, data, model, strategy, Progress(), 1, {}, time.monotonic()).batches()
-    step = train_function(model, strategy)
+    trainer = Trainer(settings, data, model, strategy, Progress(), ENDLESS, {}, time.monotonic())
+    with contextlib.closing(trainer.calls()) as calls:
 
-    def train_some() -> int:
-        for _ in range(WARM_UP_STEPS):
-            logs = step(batches)
-        float(logs["loss"])  # Waits until the device has finished.
-        return WARM_UP_STEPS * settings.batch_size
+        def train_some() -> int:
+            steps = 0
+            while steps < WARM_UP_STEPS:
+                made, call = next(calls)
+                logs = call()
+                steps += made
+            float(logs["loss"])  # Waits until the device has finished.
+            return steps * settings.batch_size
 
-    train_some()
-    while True:
-        began, trained, spent = time.perf_counter(), 0, 0.0
-        while not spent or spent < seconds:
-            trained += train_some()
-            spent = time.perf_counter() - began
-        yield trained / spent
+        train_some()
+        while True:
+            began, trained, spent = time.perf_counter(), 0, 0.0
+            while not spent or spent < seconds:
+                trained += train_some()
+                spent = time.perf_counter() - began
+            yield trained / spent
 
 
 @dataclasses.dataclass
@@ -156,8 +130,6 @@ class Trainer:
         if self.progress.metrics:
             for variable, value in zip(self.model.metrics_variables, self.progress.metrics, strict=True):
                 variable.assign(value)
-        self._train_step = train_function(self.model, self.strategy)
-        batches = TimedIterator(self.batches())
         folder = str(self._workdir / "tensorboard")
         writes = is_chief(self.strategy)
         scalars = tf.summary.create_file_writer(folder) if writes else tf.summary.create_noop_writer()
@@ -165,14 +137,20 @@ class Trainer:
         # The first steps of a process take longer, so they are not timed.
         warm_up = self.progress.step + WARM_UP_STEPS
         save_at = self._next_save()
-        with contextlib.closing(bar), scalars.as_default(), _told_to_stop() as told_to_stop:
+        with (
+            contextlib.closing(bar),
+            scalars.as_default(),
+            contextlib.closing(self._clock),
+            contextlib.closing(self.calls()) as calls,
+            _told_to_stop() as told_to_stop,
+        ):
             if self.progress.step == 0:
                 self._show_batch()
             while not self._is_finished():
                 epoch_end = (self.progress.step // self.steps_per_epoch + 1) * self.steps_per_epoch
                 timed = self.progress.step >= warm_up
                 until = epoch_end if timed else min(epoch_end, warm_up)
-                logs, stop, save = self._steps(batches, until, save_at, told_to_stop, timed, bar)
+                logs, stop, save = self._train_some(calls, until, save_at, told_to_stop, timed, bar)
                 if self.progress.step == epoch_end:
                     self._end_epoch(logs, bar)
                 if self.progress.step == epoch_end or stop or save:
@@ -182,6 +160,16 @@ class Trainer:
                     raise KeyboardInterrupt(
                         f"The run was stopped at step {self.progress.step:,} of {steps:,}. The same command continues it."
                     )
+
+    @functools.cached_property
+    def _steps(self) -> JaxSteps | TensorFlowSteps:
+        return make_steps(self.settings, self.model, self.data.strips["train"], self.strategy)
+
+    @functools.cached_property
+    def _clock(self) -> DeviceClock:
+        """It shows how long the device had nothing to do."""
+        asynchronous = on_jax() or bool(gpus())
+        return DeviceClock((lambda logs: float(logs["loss"])) if asynchronous else None, bool(gpus()))
 
     @functools.cached_property
     def _seeing(self) -> keras.Model:
@@ -195,8 +183,34 @@ class Trainer:
     def _workdir(self) -> pathlib.Path:
         return pathlib.Path(self.settings.workdir)
 
-    def batches(self) -> Iterator:
-        """Batches on the device, starting with the one of `progress.step`."""
+    def calls(self) -> Generator[tuple[int, Callable[[], Logs]], None, None]:
+        """Calls that train, without end, beginning with the step `progress.step`.
+
+        Yields:
+          The number of steps that a call makes, and a function that makes it and returns loss and accuracy.
+        """
+        steps_per_call = steps_in_call(self.settings, self.steps_per_epoch)
+        plan = functools.partial(planned, self.progress.step, self.steps_per_epoch, steps_per_call)
+        with contextlib.closing(self._batches(plan)) as batches:
+            for (_, number), batch in zip(plan(), batches, strict=False):
+                yield number, functools.partial(self._steps, batch)
+
+    def _batches(self, plan: Callable[[], Iterator[tuple[int, int]]]) -> Generator[Any, None, None]:
+        """What each call needs, on the device: a batch, or the start columns and labels of its steps."""
+        batches = self._batches_on_host(plan)
+        if on_jax() and gpus():
+            batches = copied_ahead(batches, self._put_and_wait)
+        elif on_jax():
+            batches = map(self._steps.put, batches)
+        yield from batches
+
+    def _put_and_wait(self, batch: Any) -> Any:
+        on_device = self._steps.put(batch)
+        for array in on_device:
+            array.block_until_ready()
+        return on_device
+
+    def _batches_on_host(self, plan: Callable[[], Iterator[tuple[int, int]]]) -> Iterator:
         settings, strips = self.settings, self.data.strips["train"]
         sampling = Sampling(
             patch_width=settings.patch_width,
@@ -218,7 +232,7 @@ class Trainer:
 
             return iter(self.strategy.distribute_datasets_from_function(share))
         if settings.gather == "device":
-            dataset = start_columns(strips, sampling).prefetch(2)
+            dataset = start_columns_of_calls(strips, sampling, plan).prefetch(2)
         elif settings.data_service:
             try:
                 dataset = service_patches(strips, sampling, settings.data_service, num_parallel_calls=calls)
@@ -229,49 +243,52 @@ class Trainer:
         if tf.config.get_visible_devices("GPU"):
             # Keras does not prefetch to the device. Without it each step first waits for the copy of its batch. This
             # must be the last operation on the dataset.
-            batches = iter(dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2)))
-        else:
-            batches = iterate(dataset)
-        if settings.gather == "device":
-            batches = gathered(batches, strips, settings.patch_width)
-        return batches
+            return iter(dataset.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2)))
+        return iterate(dataset)
 
     def _next_save(self) -> float:
         return time.monotonic() + 60 * self.settings.checkpoint_minutes
 
-    def _steps(
+    def _train_some(
         self,
-        batches: TimedIterator,
+        calls: Iterator[tuple[int, Callable[[], Logs]]],
         until: int,
         save_at: float,
         told_to_stop: threading.Event,
         timed: bool,
         bar: tqdm,
     ) -> tuple[dict[str, float], bool, bool]:
-        """Trains at least one step: up to step `until`, the time to save, or a request to stop.
+        """Makes at least one call: up to step `until`, the time to save, or a request to stop.
 
         Returns:
           Loss and accuracy; whether to stop; whether it is time to save.
         """
-        progress = self.progress
-        first, started, waited = progress.step, time.perf_counter(), batches.waited
+        progress, clock = self.progress, self._clock
+        clock.restart()
+        first, started, idle = progress.step, time.perf_counter(), clock.idle
         while True:
-            logs = self._train_step(batches)
-            progress.step += 1
-            bar.update()
+            number, call = next(calls)
+            logs = clock.call(call, progress.step + number)
+            progress.step += number
+            bar.update(number)
             stop, save = self._agreed(told_to_stop.is_set(), time.monotonic() >= save_at)
             done = progress.step >= until or stop or save
-            if not done and time.perf_counter() - started < 1:
+            if not done and (time.perf_counter() - started < 1 or clock.latest is None):
                 continue
-            seen = self._fetch(logs)  # Waits for the device, so that the time covers all steps so far.
+            if done:
+                clock.finish()
+            # Figures of a call that has ended, because the device would have nothing to do while the host waits for the
+            # newest ones.
+            seen = self._fetch(*((logs, progress.step) if done else clock.latest))
             if timed:
                 progress.seconds += time.perf_counter() - started
-                progress.waited += batches.waited - waited
+                progress.waited += clock.idle - idle
                 progress.patches += (progress.step - first) * self.settings.batch_size
             bar.set_postfix(seen | progress.speed(), refresh=False)
             if done:
+                self._steps.sync()
                 return seen, stop, save
-            first, started, waited = progress.step, time.perf_counter(), batches.waited
+            first, started, idle = progress.step, time.perf_counter(), clock.idle
 
     def _agreed(self, *wishes: bool) -> list[bool]:
         """For each wish, whether at least one worker has it.
@@ -286,16 +303,16 @@ class Trainer:
         all_wishes = self.strategy.reduce("SUM", self.strategy.run(lambda: own), axis=None)
         return [bool(wish > 0) for wish in all_wishes]
 
-    def _fetch(self, logs: dict) -> dict[str, float]:
-        """Loss and accuracy as numbers, means over the epoch so far. They also go to TensorBoard."""
+    def _fetch(self, logs: Logs, step: int) -> dict[str, float]:
+        """Loss and accuracy after a step as numbers, means over the epoch so far. They also go to TensorBoard."""
         seen = {name: float(value) for name, value in logs.items()}
         if not math.isfinite(seen["loss"]):
             raise DivergedError(
-                f"The loss is {seen['loss']} at step {self.progress.step}, so training cannot continue. Lower --learning_rate. "
+                f"The loss is {seen['loss']} at step {step}, so training cannot continue. Lower --learning_rate. "
                 f"{LAST} in the workdir is older than this step."
             )
         for name, value in seen.items():
-            tf.summary.scalar(f"train/{name}", value, step=self.progress.step)
+            tf.summary.scalar(f"train/{name}", value, step=step)
         return seen
 
     def _end_epoch(self, logs: dict[str, float], bar: tqdm) -> None:

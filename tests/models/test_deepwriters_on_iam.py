@@ -12,6 +12,7 @@ from training_runs import SETTINGS
 from iam_writer import models
 from iam_writer.handwriting.iam_database import IamDatabase
 from iam_writer.training import compiling, distribution
+from iam_writer.training.steps import make_steps
 from pipelines.patches import iterate, patches
 from pipelines.strips import Example, open_or_build
 
@@ -51,7 +52,7 @@ def trained(strips, **changes):
     settings = dataclasses.replace(SETTINGS, patch_height=SIDE, learning_rate=3e-4, seed=0, **changes)
     strategy, _ = distribution.set_up_device(settings)
     model = compiling.compiled_model(settings, WRITERS, STEPS)
-    step = distribution.train_function(model, strategy)
+    step = make_steps(settings, model, strips, strategy)
     batches = iterate(
         patches(
             strips,
@@ -64,7 +65,7 @@ def trained(strips, **changes):
     losses = []
     for _ in range(STEPS):
         model.reset_metrics()
-        losses.append(float(step(batches)["loss"]))
+        losses.append(float(step(next(batches))["loss"]))
     return model, losses
 
 
