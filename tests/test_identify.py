@@ -153,7 +153,7 @@ def test_nobody_reads_on(trained, form_images):
     process.stdout.close()  # As `| head` does.
     said = process.stderr.read()
     assert process.wait(timeout=120) == 1
-    assert "The output was cut short" in said and "Traceback" not in said and "BrokenPipe" not in said
+    assert "The output is incomplete" in said and "Traceback" not in said and "BrokenPipe" not in said
 
 
 def test_a_terminal_without_the_letters(trained, form_images):

@@ -43,7 +43,7 @@ def test_one_command_from_pages_to_a_checkpoint_that_knows_new_pages(pages_of_wr
         *SMALL,
     )
     assert done.returncode == 0, done.stderr
-    assert "folder takes 54 images of 3 writers on 18 forms" in done.stderr
+    assert "folder uses 54 images of 3 writers on 18 forms" in done.stderr
     assert not list((pages_of_writers / "scans").rglob(".*"))  # The program leaves no files among the scans.
     new = sorted((pages_of_writers / "new").rglob("*.png"))
     assert len(new) == 3
@@ -68,5 +68,5 @@ def test_too_few_pages_are_told_in_words(tmp_path):
         f"--workdir={tmp_path / 'run'}",
     )
     assert done.returncode == 1
-    assert "No image for validation and test" in done.stderr and "Add pages" in done.stderr
+    assert "no image for validation and test" in done.stderr and "Add pages" in done.stderr
     assert "Traceback" not in done.stderr

@@ -135,7 +135,7 @@ def test_a_workdir_of_another_run_is_left_alone(finished, change):
     workdir = pathlib.Path(settings.workdir)
     before = {path.name: path.read_bytes() for path in workdir.iterdir() if path.is_file()}
     with pytest.raises(
-        errors.OtherRunError, match=r"to another run: .*(was .*, now|are not those) .*--workdir"
+        errors.OtherRunError, match=r"because they differ: .*(was .*, now|have changed).*--workdir"
     ):
         experiment.run(dataclasses.replace(settings, **change))
     assert {path.name: path.read_bytes() for path in workdir.iterdir() if path.is_file()} == before

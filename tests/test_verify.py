@@ -24,10 +24,10 @@ def test_a_file_that_is_not_there(trained, form_images, tmp_path):
     )
     assert done.returncode == 1
     assert "gone.png cannot be read" in done.stderr
-    assert "no two hands" in done.stderr
+    assert "The pages were not compared" in done.stderr
 
 
 def test_two_pages_are_wanted(trained, form_images):
     done = run_without_tensorflow("verify", f"--checkpoint={trained[0] / 'best.keras'}", form_images[0])
     assert done.returncode == 1
-    assert "Which two pages" in done.stdout + done.stderr
+    assert "Two pages are needed" in done.stdout + done.stderr

@@ -145,5 +145,5 @@ def test_a_known_writer_whose_name_has_a_colon_is_no_stranger(trained, monkeypat
 
     monkeypatch.setattr(people, "prepare", prepared_with_colons)
     monkeypatch.setattr(people.datasets, "builders", lambda *_: {"synthetic": prepared_with_colons()})
-    with pytest.raises(MissingDataError, match="has nobody"):
+    with pytest.raises(MissingDataError, match="has no strangers"):
         run(trained, strangers="iam_writer/synthetic")
