@@ -111,7 +111,10 @@ def test_an_export_that_differs_is_not_kept_and_the_one_before_stays(trained, tm
     before = tmp_path / "out/saved_model/saved_model.pb"
     before.parent.mkdir(parents=True)
     before.write_text("before")
-    with pytest.raises(ExportError, match=r"on .* validation lines.* differ from those of the checkpoint by .*Use another format"):
+    with pytest.raises(
+        ExportError,
+        match=r"on .* validation lines.* differ from those of the checkpoint by .*Use another format",
+    ):
         exporter.write("saved_model", tmp_path / "out")
     assert before.read_text() == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -129,7 +132,10 @@ def test_what_a_library_cannot_do_is_said_in_a_sentence(trained, tmp_path, monke
 
     monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", from_saved_model)
     exporter = exporting.Exporter(trained[0] / "best.keras", str(trained[1]))
-    with pytest.raises(ExportError, match=r"^The export litert was not made: tensorflow [\d.]+ cannot convert this network \(no such op\)\."):
+    with pytest.raises(
+        ExportError,
+        match=r"^The export litert was not made: tensorflow [\d.]+ cannot convert this network \(no such op\)\.",
+    ):
         exporter.write("litert", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

@@ -280,13 +280,34 @@ tf.distribute.MirroredStrategy = lambda: strategy
 """
 
 
+WITHOUT_DROPOUT = """
+import keras
+keras.layers.Dropout.call = lambda self, inputs, training=False: inputs
+"""
+
+
 @pytest.mark.slow
-def test_mirrored_over_two_cpus(settings):
-    """Runs in its own process, because logical devices must be made before TensorFlow starts."""
-    mirrored = dataclasses.replace(settings, strategy="mirrored", epochs=1, augment=list(AUGMENTATIONS))
-    done = Fork(TWO_CPUS + PROGRAM, "iam_writer.train", flagfile(mirrored)).wait()
-    assert done.returncode == 0, done.stderr
-    assert "test lines" in done.stdout
+def test_two_mirrored_cpus_train_as_one(settings, tmp_path):
+    """Runs in processes of their own, because logical devices must be made before TensorFlow starts.
+
+    Without dropout nothing is random. Then two halves of each batch give the losses that the whole batch gives.
+    """
+    histories = []
+    for strategy, devices in (("one", ""), ("mirrored", TWO_CPUS)):
+        chosen = dataclasses.replace(settings, strategy=strategy, workdir=str(tmp_path / strategy))
+        done = Fork(WITHOUT_DROPOUT + devices + PROGRAM, "iam_writer.train", flagfile(chosen)).wait()
+        assert done.returncode == 0, done.stderr
+        state = checkpoints.read_state(tmp_path / strategy / "last.keras")
+        histories.append([epoch["train.loss"] for epoch in state["progress"]["history"]])
+    assert len(histories[0]) == 2
+    assert histories[1] == pytest.approx(histories[0], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_a_batch_is_divided_among_mirrored_devices(settings):
+    odd = dataclasses.replace(settings, strategy="mirrored", batch_size=15, augment=list(AUGMENTATIONS))
+    done = Fork(TWO_CPUS + PROGRAM, "iam_writer.train", flagfile(odd)).wait()
+    assert done.returncode == 1 and "cannot be divided among 2 devices" in done.stderr
 
 
 @pytest.mark.slow

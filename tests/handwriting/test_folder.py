@@ -110,9 +110,9 @@ def test_names_are_text(folder):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "There is no folder .*scans\. .*--manual_dir\.\nMake a folder for each writer"),
-        (["loose.png"], "There is no image of a writer in .*\. It holds: loose\.png\.\nMake a folder"),
-        (["a/.hidden"], "There is no image of a writer in .*\. It holds: nothing\.\nMake a folder"),
+        ([], "There is no folder .*scans\\. .*--manual_dir\\.\nMake a folder for each writer"),
+        (["loose.png"], "There is no image of a writer in .*\\. It holds: loose\\.png\\.\nMake a folder"),
+        (["a/.hidden"], "There is no image of a writer in .*\\. It holds: nothing\\.\nMake a folder"),
     ],
 )
 def test_nothing_there(folder, names, message):

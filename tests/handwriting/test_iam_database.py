@@ -223,7 +223,7 @@ def test_links_are_followed_and_broken_ones_ignored(put, tmp_path):
 
 
 def test_unit_is_checked():
-    with pytest.raises(ValueError, match="'words'\. It must be one of sentences, lines"):
+    with pytest.raises(ValueError, match=r"'words'\. It must be one of sentences, lines"):
         IamDatabase("anywhere", unit="words")
 
 

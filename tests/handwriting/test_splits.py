@@ -139,8 +139,8 @@ def test_check_passes_a_split_unless_a_part_of_it_is_empty(name):
     [
         ({}, TooFewWritersError, "none was found"),
         ({"a": 3}, TooFewWritersError, "only 'a' was found"),
-        ({"a": 1, "b": 1}, EmptySplitError, "no image for validation and test\. .*Add pages"),
-        ({"a": 2, "b": 1}, EmptySplitError, "no image for validation\. .*Add pages"),
+        ({"a": 1, "b": 1}, EmptySplitError, r"no image for validation and test\. .*Add pages"),
+        ({"a": 2, "b": 1}, EmptySplitError, r"no image for validation\. .*Add pages"),
     ],
 )
 def test_check_refuses(forms, error, message):
