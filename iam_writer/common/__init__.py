@@ -1,1 +1,1 @@
-"""What all rooms share: errors, files, flags of data, how programs begin and end."""
+"""What all packages here share: errors, files, flags of datasets, the start and end of a program."""

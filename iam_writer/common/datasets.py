@@ -1,7 +1,7 @@
-"""Finds prepared datasets, above all those that a checkpoint was trained on, and puts several together.
+"""Finds prepared datasets, for instance those that a checkpoint was trained on, and joins several datasets.
 
-Of several datasets each keeps its own split, and its own writers: writer k of the second is class n + k, n being how many
-writers the first has. Their names are told apart, too: 'top50: 000'.
+When datasets are joined, each keeps its own split and its own writers. If the first has n writers, writer k of the second
+becomes class n + k. The name of a writer then begins with the dataset: 'top50: 000'.
 """
 
 import contextlib
@@ -33,23 +33,23 @@ _DAMAGED = (tf.errors.DataLossError, tf.errors.FailedPreconditionError, tf.error
 
 
 def prepared(name: str, data_dir: str | None) -> list[pathlib.Path]:
-    """The folders of a dataset such as 'iam_writer/top50' that are there.
+    """The folders of a dataset such as 'iam_writer/top50', as far as it has been built.
 
     Args:
-      name: as flags name it. Invented writers have many configs, and 'iam_writer/synthetic' stands for all of them.
-      data_dir: where TFDS keeps datasets, None for its own place.
+      name: the name in flags. Invented writers have many configs, and 'iam_writer/synthetic' stands for all of them.
+      data_dir: the folder in which TFDS keeps datasets; None for the default of TFDS.
     """
     pattern = name + "*" * name.endswith("/synthetic")
     return sorted(path.parent for path in _folder(data_dir).glob(f"{pattern}/*/metadata.json"))
 
 
 def strips(run: dict, split: str, data_dir: str | None) -> Strips:
-    """The strips of a split of what a run was trained on.
+    """The strips of a split of the datasets that a run was trained on.
 
     Args:
-      run: what the checkpoint says of it, as `checkpoints.read_state` returns it.
+      run: what the checkpoint says about the run, as `checkpoints.read_state` returns it.
       split: such as 'train'.
-      data_dir: where TFDS keeps datasets, None for its own place.
+      data_dir: the folder in which TFDS keeps datasets; None for the default of TFDS.
 
     Raises:
       MissingDataError: see `builders`.
@@ -63,7 +63,7 @@ def builders(run: dict, data_dir: str | None) -> Builders:
     Args: see `strips`.
 
     Raises:
-      MissingDataError: one is not there, or what is there was made from other files.
+      MissingDataError: a dataset is not there, or it was made from other files.
     """
     return {
         config_of(name): tfds.builder_from_directory(_find(name, fingerprint, data_dir))
@@ -82,9 +82,9 @@ def _find(name: str, fingerprint: str, data_dir: str | None) -> pathlib.Path:
 
 
 def line_strips(builder: tfds.core.DatasetBuilder, split: str, height: int, width: int) -> Strips:
-    """The strips of a split, for patches of so much, made if they are not there.
+    """The strips of a split for patches of this height and width. They are built if they are not there.
 
-    Black on white, so that a network knows hands, not scanners: see `robustness.py` for what that is worth.
+    They are black on white, so that a network learns hands and not scanners. `studies/robustness.py` measures the effect.
     """
     with _whole(builder.data_path):
         return strips_of_split(
@@ -94,7 +94,7 @@ def line_strips(builder: tfds.core.DatasetBuilder, split: str, height: int, widt
 
 @contextlib.contextmanager
 def _whole(folder: os.PathLike) -> Iterator[None]:
-    """Says that the files of a prepared dataset are damaged, if they are."""
+    """Raises MissingDataError with a plain message if the files of a prepared dataset are damaged."""
     try:
         yield
     except (*_DAMAGED, json.JSONDecodeError) as error:
@@ -105,9 +105,9 @@ def _whole(folder: os.PathLike) -> Iterator[None]:
 
 
 def joint_strips(builders: Builders, split: str, height: int, width: int) -> Strips:
-    """The strips of a split of one dataset or several together, made if they are not there.
+    """The strips of a split of one dataset, or of several datasets together. They are built if they are not there.
 
-    Those of several are laid one dataset after the other, in the folder of the first.
+    The lines of several datasets lie one dataset after the other. The strips are in the folder of the first dataset.
     """
     first, *others = builders.values()
     if not others:
@@ -127,7 +127,7 @@ def joint_strips(builders: Builders, split: str, height: int, width: int) -> Str
 
 
 def line_examples(builders: Builders, split: str) -> Iterator[Example]:
-    """The lines of a split of one dataset or several, one after the other; writers and forms of several are told apart."""
+    """The lines of a split of one or several datasets, one dataset after the other. Writers and forms of two datasets stay apart."""
     writers_before = 0
     for config, builder in builders.items():
         with _whole(builder.data_path):
@@ -149,11 +149,11 @@ def writers(builders: Builders) -> list[str]:
 
 
 def parts(run: dict, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Which lines, int `[lines]` of labels, are of which dataset; nothing where there is one.
+    """Which lines belong to which dataset. Empty if there is only one dataset.
 
     Args:
-      run: `dataset` and `writers` of it, as a checkpoint says them.
-      labels: of the lines.
+      run: what a checkpoint says about its run: `dataset` and `writers`.
+      labels: int `[lines]`.
 
     Returns:
       Config → bool `[lines]`.

@@ -1,15 +1,15 @@
-"""What can be wrong with a person's input. Each error says what was found and what to do about it.
+"""What can be wrong with the input of a user. Each message says what happened, to which file, and what to do.
 
 The programs print these without a traceback and exit with status 1.
 """
 
 
 class InputError(Exception):
-    """Base of all errors that the owner of the input can mend."""
+    """The base of all errors that the user can correct."""
 
 
 class MissingDataError(InputError):
-    """The files of a dataset are not where they were looked for."""
+    """The files of a dataset, or of something else that is needed, were not found."""
 
 
 class ArchiveError(InputError):
@@ -25,7 +25,7 @@ class UnclearPagesError(InputError):
 
 
 class BadImageError(InputError):
-    """One image cannot be read. It is skipped and counted, see TooManyBadImagesError."""
+    """An image cannot be read. When a dataset is built, it is left out and counted; see TooManyBadImagesError."""
 
 
 class TooManyBadImagesError(InputError):
@@ -33,7 +33,7 @@ class TooManyBadImagesError(InputError):
 
 
 class TooFewWritersError(InputError):
-    """A dataset has fewer than two writers: there is nothing to tell apart."""
+    """A dataset has fewer than two writers, so there is nothing to learn."""
 
 
 class EmptySplitError(InputError):
@@ -41,11 +41,11 @@ class EmptySplitError(InputError):
 
 
 class OtherRunError(InputError):
-    """A checkpoint is another run's: its settings or the files that it was trained on differ."""
+    """A checkpoint belongs to another run, with other settings or other files."""
 
 
 class CheckpointError(InputError):
-    """A checkpoint is missing, is none of ours, or is not calibrated."""
+    """A checkpoint is missing, was not written by this package, or is not calibrated."""
 
 
 class GalleryError(InputError):
@@ -53,7 +53,7 @@ class GalleryError(InputError):
 
 
 class ExportError(InputError):
-    """A format cannot be exported to, or what was made does not do as the checkpoint does."""
+    """An export cannot be made, or its probabilities differ from those of the checkpoint."""
 
 
 class NoWritingError(InputError):
@@ -69,4 +69,4 @@ class ServiceError(InputError):
 
 
 class FlagError(InputError):
-    """A flag does not fit another one, or what this machine has."""
+    """A flag contradicts another flag, or does not fit this machine."""

@@ -19,7 +19,7 @@ from pipelines.system.quiet import load_tensorflow_quietly
 
 
 def set_up_logging() -> None:
-    """Shows this project's messages, and of its libraries' only warnings."""
+    """Shows all messages of this project, but only the warnings of its libraries."""
     load_tensorflow_quietly()
     if getattr(sys.stdout, "errors", None) == "strict":
         # Names of files and writers may have letters that the terminal's encoding lacks.

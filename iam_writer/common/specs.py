@@ -1,4 +1,4 @@
-"""Which datasets a run is of. The flags --dataset and --manual_dir are read here, and nowhere else. No TensorFlow."""
+"""What the flags --dataset and --manual_dir say. They are read in this module only. Does not import TensorFlow."""
 
 import dataclasses
 import os
@@ -13,7 +13,7 @@ class DatasetSpec:
 
     Attributes:
       config: such as 'top50'.
-      manual_dir: where its files lie. None if it is prepared already, or is made from no files.
+      manual_dir: the folder of its files. None if the dataset is prepared already, or needs no files.
     """
 
     config: str
@@ -21,7 +21,7 @@ class DatasetSpec:
 
     @property
     def name(self) -> str:
-        """As flags and checkpoints name it, such as 'iam_writer/top50'."""
+        """The name in flags and checkpoints, such as 'iam_writer/top50'."""
         return f"iam_writer/{self.config}"
 
 
@@ -31,12 +31,12 @@ def config_of(name: str) -> str:
 
 
 def listed(names: str | list[str]) -> list[str]:
-    """One or several names. The flag joins them with commas, as did checkpoints and result.json of earlier versions."""
+    """One or several names as a list. The flag joins names with commas. So did checkpoints and result.json of earlier versions."""
     return names if isinstance(names, list) else names.split(",")
 
 
 def listed_in(run: dict[str, Any]) -> dict[str, Any]:
-    """What a checkpoint says of its run, its datasets and their fingerprints being lists also if an earlier version wrote it."""
+    """What a checkpoint says about its run. The datasets and fingerprints are lists, also if an earlier version wrote them."""
     return run | {name: listed(run[name]) for name in ("dataset", "fingerprint") if name in run}
 
 
@@ -44,12 +44,12 @@ def parse(dataset: str, manual_dir: str | None) -> tuple[DatasetSpec, ...]:
     """What the flags --dataset and --manual_dir say.
 
     Args:
-      dataset: one, such as 'iam_writer/top50', or several with commas between.
-      manual_dir: of one; of several, a folder for each of those that are read from files, with commas between, or one
-        for all.
+      dataset: a name such as 'iam_writer/top50', or several names with commas between.
+      manual_dir: the folder of the dataset. With several datasets, a folder for each dataset that is read from files,
+        with commas between, or one folder for all.
 
     Raises:
-      FlagError: there are more or fewer folders.
+      FlagError: the number of folders is wrong.
     """
     configs = [config_of(name) for name in listed(dataset)]
     if manual_dir is None:

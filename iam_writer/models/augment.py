@@ -1,4 +1,4 @@
-"""Augmentation on the device, in training only: small changes to a patch that do not change who seems to have written it."""
+"""Augmentation in training, on the device: small changes to a patch. The writer can still be recognised after them."""
 
 import math
 

@@ -1,6 +1,7 @@
-"""Pages as the hand descriptor counts them, kept by content so that a second look takes no time. No TensorFlow.
+"""The counts of the hand descriptor for pages. They are kept, so that a second question about a page takes no time.
 
-What is kept lies in `~/.cache/iam_writer`, or below XDG_CACHE_HOME where that is set. It may be removed at any time.
+They are kept in `~/.cache/iam_writer`, or below XDG_CACHE_HOME if that is set. The name of a file comes from the content of
+the page. The files may be removed at any time. Does not import TensorFlow.
 """
 
 import concurrent.futures
@@ -40,10 +41,10 @@ ALIKE: Final = 0.995
 
 @dataclasses.dataclass(frozen=True)
 class DescribedPage:
-    """What is known of a page.
+    """A page and its counts.
 
     Attributes:
-      path: as it was given.
+      path: the path as the user gave it.
       sha256: of the file's bytes, in hexadecimal.
       counts: int64 `[2, descriptor.SIZE]`, of its first, third, fifth … line, and of the others; of a single line, of its
         left half and its right half.
@@ -65,13 +66,13 @@ class DescribedPage:
 
 
 def describe(path: str | os.PathLike[str]) -> DescribedPage:
-    """Finds the lines of a page and counts them; or takes what was counted when this file was seen before.
+    """Finds the lines of a page and counts their shapes. Reads the counts from the cache if this file was seen before.
 
     Args:
       path: an image file of a page, or of a single line.
 
     Raises:
-      BadImageError: there is no image to read; the message names the file and says why.
+      BadImageError: the image cannot be read. The message names the file and the reason.
     """
     name = os.fspath(path)
     try:
@@ -126,7 +127,7 @@ def _described(path: str, sha256: str) -> DescribedPage:
 
 
 def _dpi(path: str, gray: np.ndarray) -> float:
-    """The resolution of a page: what its file says if that is likely, else descriptor.DPI.
+    """The resolution of a page: what its file says, if that is plausible; else descriptor.DPI.
 
     Args:
       path: of the file.
@@ -154,7 +155,7 @@ def _place(sha256: str) -> pathlib.Path:
 
 
 def _kept(place: pathlib.Path, path: str, sha256: str) -> DescribedPage | None:
-    """What was kept of a file, None if nothing is, or if it is damaged."""
+    """What the cache holds for a file. None if there is nothing, or if it is damaged."""
     try:
         with np.load(place, allow_pickle=False) as arrays:
             counts, look = arrays["counts"], arrays["look"]
@@ -167,7 +168,7 @@ def _kept(place: pathlib.Path, path: str, sha256: str) -> DescribedPage | None:
 
 
 def _keep(place: pathlib.Path, page: DescribedPage) -> None:
-    """Keeps a page for the next time, if there is room: an answer does not depend on it."""
+    """Writes a page into the cache. An error is ignored, because an answer does not depend on the cache."""
     file = io.BytesIO()
     about = json.dumps({"lines": page.lines, "warnings": list(page.warnings)})
     np.savez_compressed(file, counts=page.counts, look=page.look, about=np.array(about))

@@ -1,4 +1,4 @@
-"""The hand descriptor: what a hand looks like, as counts of small shapes of its outlines. No TensorFlow.
+"""The hand descriptor: it describes a hand by counts of small shapes of its outlines. Does not import TensorFlow.
 
 A line, a region or a page is turned into histograms, counted on black-and-white pixels at 300 dpi:
 
@@ -8,9 +8,8 @@ A line, a region or a page is turned into histograms, counted on black-and-white
 * local binary patterns on circles of several radii (A. Nicolaou, A. D. Bagdanov, M. Liwicki and D. Karatzas, "Sparse
   radial sampling LBP for writer identification", ICDAR 2015).
 
-All are counts, so those of a page are the sums of those of its lines. `features` makes vectors of them.
-`Whitening` makes vectors that a cosine compares, for writers that nobody has seen before. `discriminants` tells known
-writers apart. All lengths are pixels at DPI: see `at_dpi`.
+All are counts, so the counts of a page are the sums of the counts of its lines. `features` makes vectors of them.
+`Whitening` makes vectors that are compared by their cosine, also for new writers. `discriminants` is for known writers. All lengths are pixels at DPI: see `at_dpi`.
 """
 
 import dataclasses
@@ -67,7 +66,7 @@ SIZE = sum(HISTOGRAMS.values())
 
 
 def counts(gray: np.ndarray) -> np.ndarray:
-    """The histograms of an image, end to end.
+    """The histograms of an image, joined one after the other.
 
     Args:
       gray: uint8 `[height, width]` at DPI, dark on light: a line, a region or a page. Gray or black and white.
@@ -186,9 +185,9 @@ def _pattern_histogram(patterns: np.ndarray, where: np.ndarray | None) -> np.nda
 
 
 def features(counts: np.ndarray, centres: str = "all") -> np.ndarray:
-    """Vectors whose distance is Hellinger's, which suits distributions better than Euclid's would.
+    """Vectors whose Euclidean distance is the Hellinger distance of the histograms, which suits distributions better.
 
-    Each histogram is divided by its sum, so that all weigh alike; of that, the square roots.
+    Each histogram is divided by its sum, so that all have the same weight. Then the square roots are taken.
 
     Args:
       counts: int `[n, SIZE]`, see `counts`.
@@ -215,10 +214,10 @@ def features(counts: np.ndarray, centres: str = "all") -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Whitening:
-    """A linear map after which all directions weigh alike, and a cosine compares.
+    """A linear map after which all directions have the same weight. The vectors are then compared by their cosine.
 
     Attributes:
-      mean: float32 `[dimensions]`, taken off first.
+      mean: float32 `[dimensions]`, subtracted first.
       projection: float32 `[dimensions, components]`.
     """
 
@@ -274,7 +273,7 @@ def principal_components(vectors: np.ndarray, components: int) -> tuple[np.ndarr
 
     Args:
       vectors: float `[n, dimensions]`.
-      components: at most so many; those in which nothing differs are left out.
+      components: the greatest number of directions. Directions in which nothing differs are left out.
 
     Returns:
       the mean, float64 `[dimensions]`; directions, float64 `[dimensions, components]`, from the widest; the standard
@@ -291,7 +290,7 @@ def principal_components(vectors: np.ndarray, components: int) -> tuple[np.ndarr
     directions = axes[:, order]
     if wide:
         directions = centred.T @ directions / np.sqrt(values[order])
-    # The sign of a direction is anyone's; so that it is the same everywhere, its largest entry is positive.
+    # The sign of a direction is arbitrary. Its largest entry is made positive, so that all machines give the same sign.
     largest = directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])]
     directions = directions * np.where(largest < 0, -1, 1)
     return mean, directions, np.sqrt(values[order] / max(1, n - 1))
@@ -305,7 +304,7 @@ def at_dpi(gray: np.ndarray, dpi: float) -> np.ndarray:
 
     Args:
       gray: uint8 `[height, width]`.
-      dpi: the image's own.
+      dpi: the resolution of the image.
 
     Returns:
       uint8 `[height × DPI / dpi, width × DPI / dpi]`; the same array if the resolution is that already.
@@ -322,7 +321,7 @@ def at_dpi(gray: np.ndarray, dpi: float) -> np.ndarray:
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows of length one; a row of zeros stays one."""
+    """Rows of length one. A row of zeros stays a row of zeros."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 

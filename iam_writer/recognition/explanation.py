@@ -1,4 +1,4 @@
-"""A picture of why: the page tinted by what its windows say, and the training patches that look most like it."""
+"""The picture of identify --explain: the page, coloured by the votes of its windows, and the most similar training patches."""
 
 import os
 
@@ -32,18 +32,18 @@ def draw(
     """Draws the page: green where it speaks for the likeliest writer, red where it speaks for another one.
 
     Args:
-      path: of the PNG.
+      path: the PNG file.
       network: the network that answered.
-      page: the page that it answered about.
-      scan: what the network says of the windows of the page.
-      verdict: its answer.
-      data_dir: where TFDS keeps datasets, None for its own place.
+      page: the page that the answer is about.
+      scan: what the network says about the windows of the page.
+      verdict: the answer.
+      data_dir: the folder in which TFDS keeps datasets; None for the default of TFDS.
 
     Returns:
-      A sentence that says what is beside the page in the picture, or why nothing is.
+      A sentence about what is beside the page in the picture, or why nothing is there.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: the picture cannot be written.
     """
     name = verdict.top5[0][0]
     writer = network.writers.index(name)

@@ -18,10 +18,10 @@ class Gallery:
     """Enrolled writers.
 
     Attributes:
-      checkpoint: fingerprint of the one that made the embeddings.
+      checkpoint: fingerprint of the checkpoint that made the embeddings.
       writers: their names, sorted.
       sums: float64 `[writers, embedding]`, sums over windows with ink.
-      windows: int64 `[writers]`, how many those are.
+      windows: int64 `[writers]`, how many windows were summed.
     """
 
     checkpoint: str

@@ -1,6 +1,6 @@
-"""A gallery of hands as the descriptor counts them: writers, each with the pages that were enrolled. No TensorFlow.
+"""A gallery for the hand descriptor: writers with the counts of their enrolled pages. Does not import TensorFlow.
 
-`gallery` is the same for what a network makes of hands.
+`gallery` is the gallery for a network.
 """
 
 import io
@@ -23,7 +23,7 @@ def enrolled(path: str | os.PathLike[str], population: Reference) -> dict[str, S
     """The writers of a gallery, sorted by name.
 
     Raises:
-      GalleryError: there is none, it is damaged, or a network or another version of the descriptor made it.
+      GalleryError: there is no gallery, it is damaged, or it was made with a network or another version of the descriptor.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -52,7 +52,7 @@ def enrolled(path: str | os.PathLike[str], population: Reference) -> dict[str, S
 
 
 def write_gallery(path: str | os.PathLike[str], known: Mapping[str, Sample], population: Reference) -> None:
-    """Raises OSError if it cannot be written; what was there is untouched then."""
+    """Writes the writers into a file. Raises OSError if it cannot be written; then an older file is unchanged."""
     pages = [(writer, page) for writer, sample in known.items() for page in sample.pages]
     about = [
         {
@@ -76,7 +76,7 @@ def write_gallery(path: str | os.PathLike[str], known: Mapping[str, Sample], pop
 
 
 def with_pages(known: Mapping[str, Sample], added: Sample) -> dict[str, Sample]:
-    """With the pages of a writer, who may be known already; a page that the writer has already is not added again."""
+    """The writers with more pages of one of them, who may be new. A page that the writer has already is not added again."""
     before = known[added.name].pages if added.name in known else ()
     hashes = {page.sha256 for page in before}
     new = tuple(page for page in added.pages if page.sha256 not in hashes)
@@ -84,7 +84,7 @@ def with_pages(known: Mapping[str, Sample], added: Sample) -> dict[str, Sample]:
 
 
 def doubtful(added: Sample, known: Mapping[str, Sample]) -> list[str]:
-    """What may be a mistake about pages to enroll, in sentences."""
+    """Sentences about possible mistakes in what is enrolled."""
     found = [
         f"The gallery also has a writer {name!r}, whose name differs from {added.name!r} only in capital letters."
         for name in known
@@ -101,7 +101,7 @@ def doubtful(added: Sample, known: Mapping[str, Sample]) -> list[str]:
 
 
 def renamed(known: Mapping[str, Sample], name: str, to: str) -> dict[str, Sample]:
-    """With another name for a writer; if there is a writer of that name, the pages of both belong to that one.
+    """The writers, one of them with another name. If there is a writer of that name, this writer gets the pages of both.
 
     Raises:
       GalleryError: there is no such writer.
@@ -111,7 +111,7 @@ def renamed(known: Mapping[str, Sample], name: str, to: str) -> dict[str, Sample
 
 
 def without(known: Mapping[str, Sample], name: str) -> dict[str, Sample]:
-    """Without a writer.
+    """The writers without one of them.
 
     Raises:
       GalleryError: there is no such writer.

@@ -1,11 +1,11 @@
-"""Compares hands with no training of yours: whole programs as Python functions. No TensorFlow.
+"""Compares hands without training: what verify and identify do, as Python functions. Does not import TensorFlow.
 
   from iam_writer.recognition import hands
   print(hands.verify("letter1.png", "letter2.png").as_text())
   print(hands.identify("known", "letter.png").as_text())  # known/ada/*.png, known/bob/*.png …
 
-What is known of hands comes from invented writers (`reference`). So an answer says how strongly two samples speak for one
-hand by what invented writers do; how often that is right on real pages is told in docs/descriptor.md.
+All knowledge about hands comes from invented writers (`reference`). So the odds and error rates of an answer are those of
+invented writers. docs/descriptor.md says how often the answers are right on real pages.
 """
 
 import dataclasses
@@ -35,11 +35,11 @@ SHOWN: Final = 5
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Writing that is taken to be by one hand.
+    """Writing of which it is known, or assumed, that one hand wrote it.
 
     Attributes:
-      name: of the writer, or of the file.
-      pages: that it lies on.
+      name: the name of the writer, or of the file.
+      pages: the pages with the writing.
     """
 
     name: str
@@ -98,12 +98,12 @@ class Comparison:
     Attributes:
       questioned: name of one sample.
       known: name of the other.
-      log10_odds: how strongly the samples speak for one hand, if before looking one hand and two were as likely; bounded.
+      log10_odds: logarithm (base 10) of the odds for one hand, if one hand and two hands were equally likely before. Bounded.
       false_match: of pairs by two invented writers with as much writing, the share that is taken for one hand.
       false_non_match: of pairs by one invented writer, the share that is taken for two hands.
       writers: how many invented writers these shares are of.
-      lines: of the smaller sample.
-      warnings: sentences on what to bear in mind.
+      lines: how many lines the smaller sample has.
+      warnings: sentences about what makes the answer less reliable.
     """
 
     questioned: str
@@ -150,10 +150,10 @@ class Ranking:
 
     Attributes:
       file: the page.
-      writer: None if no known writer's hand is like it.
-      candidates: the writers that are most like it, with the logarithm (base 10) of the odds that one hand wrote both.
+      writer: the writer; None if the page speaks for two hands with each known writer.
+      candidates: the most similar known writers, with the logarithm (base 10) of the odds that one hand wrote both.
       lines: how many text lines were found on the page.
-      warnings: sentences on what to bear in mind.
+      warnings: sentences about what makes the answer less reliable.
     """
 
     file: str
@@ -197,12 +197,12 @@ def in_words(log10_odds: float) -> str:
 def verify(
     questioned: str | os.PathLike[str], known: str | os.PathLike[str], population: Reference | None = None
 ) -> Comparison:
-    """Whether one hand wrote two pages.
+    """Says whether one hand wrote two pages.
 
     Args:
       questioned: an image file of a page, or of a line.
       known: another one.
-      population: what is known of hands; by default what the package holds.
+      population: the knowledge about hands; by default the reference of the package.
 
     Raises:
       BadImageError: a file is no image.
@@ -213,7 +213,7 @@ def verify(
 
 
 def compare(questioned: Sample, known: Sample, comparer: Comparer) -> Comparison:
-    """See `verify`; for samples of several pages each."""
+    """The same as `verify`, for samples of several pages each."""
     odds = comparer.log_odds(questioned.counts[None], known.counts[None])[0, 0]
     amount = min(questioned.amount, known.amount)
     false_match, false_non_match = comparer.errors_at(amount)
@@ -238,7 +238,7 @@ def compare(questioned: Sample, known: Sample, comparer: Comparer) -> Comparison
 
 
 def too_little(amount: float, comparer: Comparer) -> list[str]:
-    """A sentence if there is less writing than error rates were counted on."""
+    """A sentence if there is less writing than the error rates were measured on."""
     least = max(LITTLE, float(comparer.amounts[0]))
     if amount >= least:
         return []
@@ -274,7 +274,7 @@ def identify(
     Args:
       known: a folder that holds a folder of page images for each writer; or samples by name, see `known_writers`.
       questioned: an image file of a page, or of a line.
-      population: what is known of hands; by default what the package holds.
+      population: the knowledge about hands; by default the reference of the package.
 
     Raises:
       MissingDataError: there is no writer's folder.
@@ -287,7 +287,7 @@ def identify(
 
 
 def rank(asked: Sample, known: Mapping[str, Sample], population: Reference) -> Ranking:
-    """See `identify`; for samples that have been read."""
+    """The same as `identify`, for samples that have been read."""
     names = list(known)
     counts = np.stack([known[name].counts for name in names])
     comparer = population.among(counts) if len(names) >= MANY else population.alone()

@@ -1,12 +1,12 @@
-"""What the hand descriptor knows without any training of yours. No TensorFlow.
+"""What the hand descriptor knows about hands without training. Does not import TensorFlow.
 
 The package holds a file, `reference.npz`. The program `iam_writer.studies.reference` wrote it, and learnt all that is in it
-from invented writers. The file says in which directions hands differ (a whitening), how like two samples by one hand and
+from invented writers. The file says in which directions hands differ (a whitening), how similar two samples by one hand and
 by two hands are for each amount of writing, and how often an answer is wrong.
 
 All pages of one collection have something in common: the scanner, the paper, the script. Invented pages do not have that.
-So two pages of a collection look more alike than they are. There are two ways to deal with this. `Reference.among` takes
-off what the pages at hand have in common, and needs pages of many writers for it. `Reference.alone` does without, and
+So two pages of a collection look more alike than they are. There are two ways to deal with this. `Reference.among`
+subtracts what the given pages have in common, and needs pages of many writers. `Reference.alone` needs no other pages. It
 allows for collections whose pages have little or much in common, so its answers are less sure.
 """
 
@@ -60,7 +60,7 @@ class Comparer:
     writers: int
 
     def cosines(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """How near hands are: to rank by. With little writing this ranks better than the odds do.
+        """How similar hands are. With little writing, this gives a better ranking than the odds.
 
         Args:
           left: int64 `[n, 2, SIZE]`.
@@ -75,9 +75,9 @@ class Comparer:
         return np.asarray(hands @ others.T, np.float64)
 
     def log_odds(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """How strongly samples speak for one hand, if one hand and two were as likely before looking.
+        """How strongly samples speak for one hand, if one hand and two hands were equally likely before.
 
-        The numbers are bounded: what 200 writers have never shown is not said to be rarer than one in 200.
+        The numbers are bounded, because 200 writers cannot show that something is rarer than one in 200.
 
         Args: see `cosines`.
 
@@ -88,7 +88,7 @@ class Comparer:
         return np.asarray(np.clip(inputs(self.whitening, left, right) @ self.odds, -bound, bound))
 
     def errors_at(self, lines: float) -> tuple[float, float]:
-        """The two shares of `errors` where the smaller of two samples has so many lines of writing."""
+        """The two shares of `errors` for pairs whose smaller sample has this many lines of writing."""
         place = np.log(max(lines, 1e-3))
         false_match, false_non_match = (
             float(np.interp(place, np.log(self.amounts), shares)) for shares in self.errors.T
@@ -98,13 +98,13 @@ class Comparer:
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """What invented writers have taught.
+    """What was learnt from invented writers.
 
     Attributes:
       whitening: see `Comparer`.
-      odds: float64 `[2, INPUTS]`, of `alone` and of `among`.
+      odds: float64 `[2, INPUTS]`, those of `alone` and of `among`.
       amounts: see `Comparer`.
-      errors: float64 `[2, k, 2]`, of `alone` and of `among`.
+      errors: float64 `[2, k, 2]`, those of `alone` and of `among`.
       writers: see `Comparer`.
       fingerprint: names the file, so that vectors of two files are never compared; eight hexadecimal digits.
     """
@@ -117,11 +117,11 @@ class Reference:
     fingerprint: str
 
     def alone(self) -> Comparer:
-        """For pages of which few others of the collection are at hand."""
+        """Compares pages if there are few other pages of the collection."""
         return Comparer(self.whitening, self.odds[0], self.amounts, self.errors[0], self.writers)
 
     def among(self, samples: np.ndarray) -> Comparer:
-        """For pages of a collection from which many writers are at hand.
+        """Compares pages of a collection of which there are pages by many writers.
 
         Args:
           samples: int64 `[n, 2, SIZE]`, of many writers of the collection, twenty or more.
@@ -192,11 +192,11 @@ def amount(samples: np.ndarray) -> np.ndarray:
 def inputs(
     whitening: Whitening, left: np.ndarray, right: np.ndarray, common: np.ndarray | None = None
 ) -> np.ndarray:
-    """What decides how alike samples are.
+    """The inputs of the odds: what decides how similar two samples are.
 
     Besides the cosine of two samples there is the cosine divided by what it would be if one hand had written both on one
-    page. That is told by each sample's own halves: the agreement of two halves, stepped up to the whole by the formula of
-    Spearman and Brown, is the sample's reliability, and the cosine is corrected for attenuation (C. Spearman, "The proof
+    page. This is estimated from the two halves of each sample. Their agreement gives the reliability of the whole sample (formula
+    of Spearman and Brown). The cosine is then corrected for attenuation (C. Spearman, "The proof
     and measurement of association between two things", American Journal of Psychology 15, 1904).
 
     Args:
@@ -204,7 +204,7 @@ def inputs(
       left: int64 `[n, 2, SIZE]`.
       right: int64 `[m, 2, SIZE]`.
       common: float `[components]`, what all pages have in common beyond the whitening's mean, in units of the median length
-        of the vectors; to learn from invented collections.
+        of the vectors; used to learn from invented collections.
 
     Returns:
       float64 `[n, m, INPUTS]`: 1, the corrected cosine a, the logarithm m of the smaller amount of writing in lines, a m,
@@ -237,7 +237,7 @@ def _hands(
 
 
 def _scale(projection: np.ndarray) -> np.ndarray:
-    """What a step of eight bits is worth in each direction: float32 `[dimensions, n]` → float32 `[n]`."""
+    """The size of a step of eight bits in each direction: float32 `[dimensions, n]` → float32 `[n]`."""
     return np.asarray(np.abs(projection).max(axis=0) / 127, np.float32)
 
 

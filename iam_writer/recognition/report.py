@@ -44,16 +44,16 @@ LINE_LENGTH = 12
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What a checkpoint says of a split.
+    """The answers of a checkpoint about a split.
 
     Attributes:
-      name: of the split.
+      name: the name of the split.
       strips: the split.
-      seen: what the network says.
-      writers: names of the classes.
-      calibration: of the network.
+      seen: what the network says about its windows.
+      writers: the names of the classes.
+      calibration: the calibration of the network.
       results: what `scoring.accuracies_of_parts` returns.
-      about: a sentence on the checkpoint.
+      about: a sentence about the checkpoint.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Evaluation:
     about: str
 
     def judged(self, pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of lines taken together: calibrated float `[pieces, classes]`, labels, and which are accepted, bool `[pieces]`."""
+        """For pieces of several lines: calibrated probabilities float `[pieces, classes]`, labels, and whether each is accepted."""
         pooled, amounts = self.seen.pooled(pieces)
         labels = self.strips.labels[[piece[0] for piece in pieces]]
         likeness = self.calibration.likeness(self.seen.embedded(pieces), pooled.argmax(axis=1))
@@ -249,7 +249,7 @@ def _by_amount(evaluation: Evaluation) -> Figure:
 
 
 def _together(evaluation: Evaluation) -> list[tuple[int, np.ndarray]]:
-    """For each of TOGETHER that some form has lines enough for: which pieces are right, bool `[pieces]`."""
+    """For each number in TOGETHER, if a form has that many lines: which pieces get the right answer, bool `[pieces]`."""
     *cut, _ = calibrations.pieces_of_forms(evaluation.strips.groups, TOGETHER)
     found = []
     for size, pieces in zip(TOGETHER, cut, strict=True):

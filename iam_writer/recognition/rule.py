@@ -1,7 +1,7 @@
 """The answer rule of a network: where it looks at a line, which windows vote, and how their votes become one answer.
 
-A run chooses the rule, and the checkpoint keeps it. All that answers with the checkpoint follows it: the table of the
-run, evaluate, identify, enroll, verify, the studies and every export. Pure functions of numpy.
+A run chooses the rule, and the checkpoint keeps it. Everything that uses the checkpoint follows the rule: the table
+of the run, evaluate, identify, enroll, verify, the studies and every export. Pure functions of numpy.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class Rule:
       stride: columns from the start of one window to the start of the next.
       combine: what is averaged over the windows: 'probabilities' or 'log_probabilities'.
       dark: a pixel below this gray (0 to 255) is ink.
-      least_ink: a window votes if at least this share of its pixels is ink. The gap between two words is nobody's.
+      least_ink: a window votes if at least this share of its pixels is ink. So the gap between two words does not vote.
     """
 
     stride: int
@@ -37,7 +37,7 @@ class Rule:
     least_ink: float = 0.01
 
     def __post_init__(self) -> None:
-        """Raises ValueError if it is no rule that windows can follow."""
+        """Raises ValueError if a field has an impossible value."""
         if self.combine not in COMBINATIONS:
             raise ValueError(f"combine is {self.combine!r}; it must be one of {', '.join(COMBINATIONS)}.")
         if self.stride < 1:
@@ -93,7 +93,7 @@ class Rule:
         return f"a window every {columns}, {self.combine.replace('_', ' ')} averaged"
 
     def instead_of(self, kept: "Rule") -> str:
-        """A sentence for those who read figures by this rule, while the checkpoint keeps another."""
+        """A sentence that says that this is not the rule that the checkpoint keeps."""
         return f"This is not the rule that the checkpoint keeps, which is: {kept.in_words()}."
 
     def to_json(self) -> str:
@@ -101,7 +101,7 @@ class Rule:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Rule":
-        """Raises ValueError if it is no rule, or the rule of another version."""
+        """Raises ValueError if the bytes are not a rule, or the rule of another version."""
         try:
             return cls(**json.loads(text))
         except TypeError as error:

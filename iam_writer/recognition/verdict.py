@@ -1,4 +1,4 @@
-"""What the network says about a page, in words and as JSON. No TensorFlow."""
+"""The answer of a network about a page, in words and as JSON. Does not import TensorFlow."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -34,13 +34,13 @@ class Verdict:
     """Who wrote a page.
 
     Attributes:
-      file: its path.
+      file: the path of the page.
       writer: who wrote the page; None if none of the known writers did.
-      probability: of `writer`; None if `writer` is None.
-      top5: the likeliest of the known writers, each with the probability that holds if it is one of them.
+      probability: the probability of `writer`; None if `writer` is None.
+      top5: the likeliest known writers, each with a probability. It holds if one of the known writers wrote the page.
       lines: how many text lines voted.
       windows: how many windows.
-      warning: what to bear in mind; None if nothing.
+      warning: what makes the answer less reliable; None if nothing does.
     """
 
     file: str
@@ -97,7 +97,7 @@ def decide(
       file: path of the page.
       writers: names of the classes.
       probabilities: float `[classes]`.
-      known: whether it is one of them at all.
+      known: whether one of the known writers wrote the page.
       lines: how many text lines voted.
       windows: how many windows.
       warnings: sentences.
@@ -113,12 +113,12 @@ def _sentences(warnings: Sequence[str]) -> str | None:
 
 
 def doubts(calibration: Calibration, rule: Rule, amount: float) -> list[str]:
-    """Why the probabilities may be less honest than usual.
+    """Reasons why the probabilities may be less reliable than usual.
 
     Args:
-      calibration: of the network.
+      calibration: the calibration of the network.
       rule: the answer rule of the network.
-      amount: of writing, in window widths.
+      amount: the amount of writing, in window widths.
     """
     found = []
     if calibration.combine != rule.combine:

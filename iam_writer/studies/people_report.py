@@ -1,4 +1,4 @@
-"""What people.py finds out, as JSON holds it and as text for a person."""
+"""The figures of people.py, as JSON and as text for a person."""
 
 from typing import NotRequired, TypedDict
 
@@ -67,7 +67,7 @@ class Report(Provenance):
 
 
 def table(report: Report) -> str:
-    """What `run` returns, as text for a person."""
+    """What `people.run` returns, as text for a person."""
     known = f"pages by known writers: {report['dataset']}, {report['split']}"
     rows = [
         known,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from iam_writer.common.errors import MissingDataError
 from iam_writer.studies import tables
 
-# What may differ between runs of one row: it says where things lie and how fast they go, not what is learnt.
+# Settings that may differ between the runs of one row. They change paths and speed, but not what is learnt.
 _INCIDENTAL = (
     "seed manual_dir data_dir workdir max_bad_images parallel_calls gather steps_per_call processes checkpoint_minutes "
     "jit_compile deterministic"
@@ -30,7 +30,7 @@ def report(results: Sequence[dict]) -> str:
     """The page.
 
     Args:
-      results: what `result.json` files hold; where one lacks a figure, the page has a dash.
+      results: the contents of result.json files. If one lacks a figure, the page shows a dash.
     """
     protocols: dict[tuple, list[dict]] = {}
     for result in results:
@@ -82,10 +82,10 @@ def _table(runs: Sequence[dict]) -> str:
 
 
 def read(paths: Iterable[str | os.PathLike]) -> list[dict]:
-    """The files' contents, each once; of one with means over seeds, those of the seeds' own files, which lie beside it.
+    """The contents of the files, each file once. A file with means over seeds is replaced by the files of its seeds beside it.
 
     Raises:
-      MissingDataError: one is not there, or no result.json of a run.
+      MissingDataError: a file is not there, or is not the result.json of a run.
     """
     results = {}
     for path in map(pathlib.Path, paths):
@@ -97,7 +97,7 @@ def read(paths: Iterable[str | os.PathLike]) -> list[dict]:
                 of_seeds = [path.with_name(f"seed{seed}") / path.name for seed in seeds]
                 results |= {os.path.realpath(of_seed): read([of_seed])[0] for of_seed in of_seeds}
                 continue
-            report([result])  # Whatever is wrong with what it holds shows here, where its name is known.
+            report([result])  # An error in the content shows here, where the name of the file is known.
         except KeyError as error:
             raise MissingDataError(
                 f"{path} is not the result.json of a run: it has no {error}. Leave it out."

@@ -1,6 +1,7 @@
-"""Figures of runs, as pages in Markdown show them.
+"""Shows figures of runs in Markdown.
 
-A `row` is the runs that a row of a table is made of: what the result.json of each holds. What they lack is a dash.
+A `row` is a list of runs that share one row of a table. A run is the content of its result.json. A missing figure is shown
+as a dash.
 """
 
 import os
@@ -28,19 +29,19 @@ def markdown(table: Iterable[Sequence[str]]) -> str:
 
 
 def dataset(result: dict) -> str:
-    """What a run was trained on, as `datasets` names it; several with commas between."""
+    """The datasets that a run was trained on, as `datasets` names them, with commas between."""
     return ",".join(datasets(result))
 
 
 def datasets(result: dict) -> list[str]:
-    """As TFDS names each, without the version of its files. Of invented writers this says more than the flag."""
+    """The names of the datasets in TFDS, without the version of the files. For invented writers they say more than the flag."""
     if "dataset" not in result:
         return listed(config(result, "dataset"))
     return [name.rpartition("/")[0] for name in listed(result["dataset"])]
 
 
 def protocol(result: dict) -> str:
-    """How lines are held out, of each dataset if that differs, and how many the test has."""
+    """A sentence about how lines are held out (for each dataset if they differ), and about the size of the test."""
     names = [config_of(name) for name in datasets(result)]
     how = [_held_out(name) for name in names]
     alike = len(set(how)) == 1
@@ -93,7 +94,7 @@ def machine(result: dict) -> str:
 
 
 def command(row: Sequence[dict]) -> str:
-    """What repeats a run, but for the places where its files lay; of an absolute --flagfile the name alone."""
+    """The command that repeats a run, without the paths of its files. An absolute --flagfile is shown as its name only."""
     hidden = {"data_dir", "workdir", "table"} | ({"seed"} if len(row) > 1 else set())
     words = row[0].get("command", [])
     if "-m" not in words:

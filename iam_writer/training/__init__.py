@@ -1,1 +1,1 @@
-"""A training run: what it is told, what it prepares, the loop."""
+"""A training run: its settings, its data, and its loop."""

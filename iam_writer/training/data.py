@@ -1,4 +1,4 @@
-"""What a run trains on: the datasets that its settings name, as strips."""
+"""The data of a run: the strips of the datasets that its settings name."""
 
 import dataclasses
 
@@ -10,13 +10,13 @@ from pipelines.strips import Strips
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What is there to train on, from one dataset or several.
+    """The data of a run, from one or several datasets.
 
     Attributes:
-      names: of each dataset, as TFDS names it with the version of its files.
-      fingerprints: of the files that each was made from.
+      names: the name of each dataset in TFDS, with the version of its files.
+      fingerprints: for each dataset, the fingerprint of the files that it was made from.
       writers: the name of each class.
-      strips: by split, of all datasets together.
+      strips: split → the strips of all datasets together.
     """
 
     names: list[str]
@@ -26,7 +26,7 @@ class Data:
 
 
 def load(settings: Settings) -> Data:
-    """Prepares the datasets and their strips, as far as they are not there."""
+    """Prepares the datasets and their strips if they are not there."""
     same = "num_writers forms_per_writer lines_per_form script test_script fonts_dir text_file".split()
     invented = synthetic_config(
         seed=settings.synthetic_seed, **{name: getattr(settings, name) for name in same}

@@ -1,4 +1,4 @@
-"""The flags of iam_writer.train, made from the fields of `Settings`, and what their values must fulfil together."""
+"""The flags of iam_writer.train, made from the fields of `Settings`, and the rules that their values must follow."""
 
 import dataclasses
 import os
@@ -12,7 +12,7 @@ from iam_writer.training.settings import Flag, Settings
 
 
 def _define(field: dataclasses.Field) -> None:
-    """Defines the flag of a field; `dataclasses` has checked that the field has one default."""
+    """Defines the flag of a field. `dataclasses` has checked that the field has one default."""
     flag: Flag = field.metadata["flag"]
     has_factory = field.default is dataclasses.MISSING
     default = field.default_factory() if has_factory else field.default

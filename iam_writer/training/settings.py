@@ -1,4 +1,4 @@
-"""What a training run is told. Each field is also a flag of `iam_writer.train`, made from what stands here. No TensorFlow."""
+"""The settings of a training run. Each field is also a flag of `iam_writer.train`. Does not import TensorFlow."""
 
 import dataclasses
 import functools
@@ -23,14 +23,14 @@ from iam_writer.handwriting.synthetic import SCRIPTS
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """How a field of `Settings` is asked for on the command line.
+    """The flag of a field of `Settings`.
 
     Attributes:
       help: what it means.
       lower: the least value, None if there is no bound.
       upper: the greatest value, None if there is no bound.
-      choices: the values that there are, empty if there are others.
-      is_key: whether --help lists it; --helpfull lists all.
+      choices: the possible values; empty if there is no such list.
+      is_key: whether --help lists the flag. --helpfull lists all flags.
     """
 
     help: str
@@ -50,7 +50,7 @@ def _setting(default: Any, help: str, lower: float | None = None, upper: float |
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """All that decides a run. A field without a flag here has its flag in `common.data_flags`."""
+    """All settings of a run. A field without a flag here has its flag in `common.data_flags`."""
 
     dataset: str = _setting(
         "iam_writer/synthetic",
@@ -205,7 +205,7 @@ class Settings:
 
     @property
     def decides_weights(self) -> dict:
-        """The settings that the weights depend on, step by step; a run is resumed with these unchanged."""
+        """The settings that the weights of each step depend on. A run can only be continued if they are unchanged."""
         names = (
             "model augment patch_height patch_width patch_fraction balance batch_size precision strategy seed "
             "learning_rate learning_rate_schedule warmup_fraction "
@@ -223,17 +223,17 @@ REMOVED = {"weight_decay": 0.0, "label_smoothing": 0.0, "ema_momentum": 0.0}
 
 
 def check_same_run(before: dict, now: dict, checkpoint: str, specs: Sequence[DatasetSpec]) -> None:
-    """Compares what a checkpoint was trained with to what this run would train with.
+    """Checks that this run would continue the run of a checkpoint.
 
     Args:
-      before: what the checkpoint says: `Settings.decides_weights`, `precision`, `writers`, and `fingerprint`, one of each
-        dataset.
+      before: what the checkpoint says: `Settings.decides_weights`, `precision`, `writers`, and `fingerprint`, which has one
+        entry for each dataset.
       now: the same of this run.
       checkpoint: its path, for the message.
       specs: the datasets of this run.
 
     Raises:
-      OtherRunError: they differ; the message names each difference.
+      OtherRunError: the two differ. The message names each difference.
     """
     before = {name: value for name, value in before.items() if REMOVED.get(name, ...) != value}
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
@@ -265,7 +265,7 @@ def check_same_run(before: dict, now: dict, checkpoint: str, specs: Sequence[Dat
 
 
 def _other_files(before: dict, now: dict, specs: Sequence[DatasetSpec]) -> Iterator[DatasetSpec]:
-    """Those of the datasets that have another fingerprint than before."""
+    """The datasets whose fingerprint has changed."""
     fingerprints = (run.get("fingerprint", []) for run in (before, now))
     for spec, was, is_now in itertools.zip_longest(specs, *fingerprints):
         if was != is_now:

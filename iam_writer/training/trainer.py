@@ -63,7 +63,7 @@ class Progress:
     metrics: list[list[float] | float] = dataclasses.field(
         default_factory=list
     )  # State of the current epoch.
-    seconds: float = 0.0  # In timed steps; so are the next two.
+    seconds: float = 0.0  # In the steps that were timed, like the next two fields.
     waited: float = 0.0  # For how long the device had nothing to do.
     patches: int = 0
     total_seconds: float = (
