@@ -1,4 +1,4 @@
-"""Pages made by code: lines of loops and tails that look like handwriting, print, and a photograph."""
+"""Pages made by code: lines that look like handwriting, print, forms, and a photograph."""
 
 import cv2
 import numpy as np
@@ -42,6 +42,47 @@ def written_page(
         rows = top + np.nonzero((line < 128).any(axis=1))[0]
         extents.append((int(rows[0]), int(rows[-1]) + 1))
     return page, extents
+
+
+def drawn_page(lines: int = 8, seed: int = 0, paper: int = 235, ink: int = 45) -> np.ndarray:
+    """uint8 `[2300, 1700]`: words in OpenCV's script letters that wave a little, all lines beginning on the left."""
+    random = np.random.default_rng(seed)
+    height, width = 2300, 1700
+    page = np.full((height, width), paper, np.uint8)
+    words = "the moon over hills gave little light and many people went home early today".split()
+    above, strip = 150, 250
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(strip, dtype=np.float32))
+    for i in range(lines):
+        line, top = np.zeros((strip, width), np.uint8), 300 + 200 * i - above
+        text, font = " ".join(random.choice(words, 6)), cv2.FONT_HERSHEY_SCRIPT_COMPLEX
+        cv2.putText(line, text, (150, above), font, 2.0, 255, 5, cv2.LINE_AA)
+        right, down = 6 * np.sin((y + top) / 37 + seed), 5 * np.sin(x / 53 + i + seed)
+        line = cv2.remap(line, x + right, y + down, cv2.INTER_LINEAR)[: height - top]
+        place = page[top : top + len(line)]
+        np.minimum(place, (paper - line / 255 * (paper - ink)).astype(np.uint8), out=place)
+    return page
+
+
+def hanging_page(seed: int = 0) -> np.ndarray:
+    """uint8 `[1800, 1700]`: round letters that hang from a line, with marks below, as in Kannada and Telugu."""
+    random = np.random.default_rng(seed)
+    page = np.full((1800, 1700), 240, np.uint8)
+    for y in range(200, 1600, 170):
+        x = 120
+        while x < 1450:
+            for _ in range(int(random.integers(3, 7))):
+                middle = int(x + 20), int(y + random.normal(0, 2))
+                size = int(random.uniform(13, 18)), int(random.uniform(16, 20))
+                angles = random.uniform(-15, 15), random.uniform(0, 60), random.uniform(280, 360)
+                cv2.ellipse(page, middle, size, *angles, 45, 4, cv2.LINE_AA)
+                end = int(x + 34), int(y - 24 + random.normal(0, 2))
+                cv2.line(page, (int(x + 8), y - 22), end, 45, 4, cv2.LINE_AA)
+                if random.random() < 0.3:
+                    mark = int(x + 24), int(y + 38 + random.normal(0, 3))
+                    cv2.ellipse(page, mark, (8, 11), 0, 40, 330, 45, 4, cv2.LINE_AA)
+                x += 44
+            x += 40
+    return page
 
 
 def printed_page() -> np.ndarray:

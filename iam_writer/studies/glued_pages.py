@@ -8,13 +8,17 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from iam_writer.handwriting.pages import Page, turning
+from iam_writer.handwriting.pages import Page
+from iam_writer.handwriting.upright import turning
 
 MARGIN = 150
 """Pixels of paper around the lines of a page."""
 
 GAP = 20
 """Pixels of paper between two lines."""
+
+_MOST = 0.7
+"""A line is found if it has so much of its own ink, and if of the ink on it so much is its own."""
 
 
 def glue(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -91,27 +95,36 @@ def worsen(
 def found(page: Page, number_of: np.ndarray) -> int:
     """How many of the true lines are found.
 
-    A true line counts as found if a line that `pages` gives covers the same rows: the intersection of the two vertical
-    extents is at least half of their union. Rows are compared on the page after `pages` has turned it. Each given line
+    A true line counts as found if one line that `pages` gives has most of its ink, and little ink of others. Each given line
     counts for one true line only.
 
     Args:
       page: what `pages` found.
       number_of: see `glue`.
     """
-    matrix = turning(page.gray.shape, page.angle)
-    number_of = cv2.resize(number_of, page.gray.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    number_of = cv2.warpAffine(number_of, matrix, number_of.shape[::-1], flags=cv2.INTER_NEAREST)
-    extents = []
-    for number in range(1, number_of.max() + 1):
-        rows = np.nonzero((number_of == number).any(axis=1))[0]
-        if len(rows):
-            extents.append((rows[0], rows[-1] + 1))
-    free = [(line.box[1], line.box[1] + line.box[3]) for line in page.lines]
-    hits = 0
-    for top, bottom in extents:
-        scores = [(min(bottom, b) - max(top, t)) / (max(bottom, b) - min(top, t)) for t, b in free]
-        if scores and max(scores) >= 0.5:
-            hits += 1
-            free.pop(int(np.argmax(scores)))
-    return hits
+    return len(matches(page, number_of))
+
+
+def matches(page: Page, number_of: np.ndarray) -> dict[int, int]:
+    """Which line that `pages` gives is which true line, see `found`: number of the true line → place in `page.lines`."""
+    true = cv2.warpPerspective(number_of, page.matrix, page.gray.shape[::-1], flags=cv2.INTER_NEAREST)
+    total = np.bincount(number_of.ravel(), minlength=number_of.max() + 1).astype(float)
+    # The page may have been scaled.
+    total *= (true > 0).sum() / max(1, (number_of > 0).sum())
+    shares = {}
+    for place, line in enumerate(page.lines):
+        left, top, width, height = line.box
+        # Resampling moves strokes by a pixel.
+        own = cv2.dilate((line.image < 160).astype(np.uint8), np.ones((3, 3), np.uint8)) == 1
+        inside = np.bincount(true[top : top + height, left : left + width][own], minlength=len(total))[
+            : len(total)
+        ]
+        if inside[1:].any():
+            number = int(inside[1:].argmax()) + 1
+            share = min(inside[number] / max(1.0, total[number]), inside[number] / inside[1:].sum())
+            if share >= _MOST:
+                shares[place] = (share, number)
+    best: dict[int, int] = {}
+    for place, (_, number) in sorted(shares.items(), key=lambda item: -item[1][0]):
+        best.setdefault(number, place)
+    return best

@@ -96,20 +96,6 @@ def test_print_is_told_from_writing():
     assert pages.find_lines(printed_page()).warnings == ["it looks printed, not written by hand"]
 
 
-def test_printed_lines_on_a_written_page_are_left_out():
-    written, extents = written_page(width=1400)
-    both = np.vstack([printed_page()[:420], written])  # Four lines of print, as IAM's forms have above.
-    found = pages.find_lines(both)
-    assert found.warnings == ["4 lines look printed and were left out"]
-    assert [line.box[1] for line in found.lines] == pytest.approx([420 + top for top, _ in extents], abs=2)
-
-
-def test_upside_down_is_told():
-    page, _ = written_page()
-    assert pages.find_lines(page).warnings == []
-    assert pages.find_lines(np.ascontiguousarray(page[::-1, ::-1])).warnings == ["it may be upside down"]
-
-
 def test_a_huge_scan_is_scaled_down():
     page, extents = written_page()
     found = pages.find_lines(cv2.resize(page, (5000, 4000), interpolation=cv2.INTER_LINEAR))
