@@ -9,18 +9,19 @@ import os
 import pathlib
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import filelock
 import tensorflow_datasets as tfds
 
 from iam_writer.common.errors import BadImageError, EmptySplitError, MissingDataError, TooManyBadImagesError
-from iam_writer.common.writer_configs import WriterConfig, iam_configs, synthetic_config
+from iam_writer.common.writer_configs import WriterConfig, iam_configs, public_configs, synthetic_config
 from iam_writer.handwriting import splits
 from iam_writer.handwriting.folder import HandwritingFolder
 from iam_writer.handwriting.iam_database import IamDatabase
 from iam_writer.handwriting.line import Census, Handwriting, Line
+from iam_writer.handwriting.public_sets import SETS, PublicHandwriting
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
 
 __all__ = ["BAD_IMAGES_FILE", "Builder", "WriterConfig", "prepare", "synthetic_config"]
@@ -44,11 +45,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Register, free of charge for research, at https://fki.tic.heia-fr.ch/databases/iam-handwriting-database, "
         "and download ascii.tgz and sentences.tgz (lines.tgz for configs of that name) into manual_dir. They may stay packed. "
-        "Of the config folder, manual_dir is a folder of your own: in it one a writer, with scans of pages or lines."
+        "Configs with the names of other public sets say where these are. Of the config folder, manual_dir is a folder of your own: in it one a writer, with scans of pages or lines."
     )
     BUILDER_CONFIGS: ClassVar = [
         *iam_configs("sentences", ""),
         *iam_configs("lines", "_lines"),
+        *iam_configs("words", "_words"),
+        *iam_configs("forms", "_forms"),
+        *public_configs(),
         WriterConfig(name="synthetic", data="synthetic", description="50 invented writers; needs no data."),
         WriterConfig(
             name="folder",
@@ -127,6 +131,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             )
         if config.data == "folder":
             return HandwritingFolder(manual_dir, pathlib.Path(extract_dir) / "pages", **self._patterns)
+        if config.data in SETS:
+            return PublicHandwriting(config.data, manual_dir, extract_dir)
         return IamDatabase(manual_dir, unit=config.unit, extract_dir=extract_dir)
 
     def download_and_prepare(self, **kwargs: Any) -> None:
@@ -173,6 +179,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             expected=dataclasses.asdict(handwriting.expected),
             used=dataclasses.asdict(used),
         )
+        if config.data != "synthetic":
+            self.info.metadata["forms"] = _forms(handwriting)
         log.info("The index promises %s. The files hold %s.", handwriting.expected, found)
         log.info("The dataset %s uses %s.", config.name, used)
         if single := splits.never_tested(divided):
@@ -323,8 +331,11 @@ def prepare(
         # If files are missing or wrong, this raises an error before anything is built.
         handwriting = builder.handwriting(manual_dir, download_dir / "extracted")
         if builder.info.initialized and builder.info.metadata.get("fingerprint") != handwriting.fingerprint:
+            before = builder.info.metadata.get("forms", [])
             log.warning(
-                "The files of %s have changed since it was built. It is built again.", builder.data_path
+                "The files of %s have changed since it was built%s. It is built again.",
+                builder.data_path,
+                _changes(before, _forms(handwriting)) if before else "",
             )
             mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
     builder.download_and_prepare(
@@ -334,6 +345,31 @@ def prepare(
         ),
     )
     return new_builder()
+
+
+def _forms(handwriting: Handwriting) -> list[str]:
+    """'<writer>: <page>' of each page, sorted."""
+    return sorted({f"{line.writer}: {line.form}" for line in handwriting.lines})
+
+
+def _changes(before: Sequence[str], now: Sequence[str]) -> str:
+    """What has changed, such as ' (new writers: dora; pages gone: ada/x)'; nothing if only the content of files has."""
+    said = []
+    writers = [{form.partition(": ")[0] for form in forms} for forms in (before, now)]
+    for what, names in (("new writers", writers[1] - writers[0]), ("writers gone", writers[0] - writers[1])):
+        if names:
+            said.append(f"{what}: {_some(names)}")
+    stay = writers[0] & writers[1]
+    for what, forms in (("new pages", set(now) - set(before)), ("pages gone", set(before) - set(now))):
+        pages = {form for form in forms if form.partition(": ")[0] in stay}
+        if pages:
+            said.append(f"{what}: {_some(form.partition(': ')[2] for form in pages)}")
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _some(names: Iterable[str]) -> str:
+    names = sorted(names)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def _example(line: Line, image: bytes) -> tuple[str, dict[str, Any]]:
@@ -381,6 +417,8 @@ def _split(lines: Sequence[Line], split_by: str) -> dict[str, list[Line]]:
             return splits.split_by_form(lines)
         case "form_or_row":
             return splits.split_by_form(lines, single_form_by_row=True)
+        case "one_form":
+            return splits.split_by_one_form(lines)
         case "image":
             return splits.split_by_image(lines)
     raise ValueError(f"Unknown split_by {split_by!r}.")

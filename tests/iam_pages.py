@@ -10,7 +10,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from iam_writer.handwriting import iam_database, pages
+from iam_writer.handwriting import iam_index, pages
 from iam_writer.studies.glued_pages import MARGIN, found, worsen
 
 CONDITIONS = {
@@ -24,15 +24,15 @@ CONDITIONS = {
 }
 
 
-def forms(folder: pathlib.Path) -> dict[str, list[iam_database.Piece]]:
+def forms(folder: pathlib.Path) -> dict[str, list[iam_index.Piece]]:
     """The forms whose pieces are all in the folder."""
     boxes = {}
     for row in (folder / "ascii/sentences.txt").read_text().split("\n"):
         if row and not row.startswith("#"):
             fields = row.split()
             boxes[fields[0]] = tuple(map(int, fields[5:9]))
-    pieces = iam_database.read_pieces(folder / "ascii/sentences.txt", "sentences")
-    rows = iam_database.physical_rows(pieces.values())
+    pieces = iam_index.read_pieces(folder / "ascii/sentences.txt", "sentences").by_id
+    rows = iam_index.physical_rows(pieces.values())
     by_form = collections.defaultdict(list)
     for id, piece in pieces.items():
         by_form[piece.form].append(

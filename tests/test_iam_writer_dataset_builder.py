@@ -156,7 +156,7 @@ def test_it_says_what_was_found_and_expected(tmp_path, small_iam, caplog):
     )
 
 
-def test_a_folder_may_gain_lose_and_rename_writers(tmp_path):
+def test_a_folder_may_gain_lose_and_rename_writers_and_pages(tmp_path, caplog):
     scans = tmp_path / "scans"
 
     def add(writer):
@@ -176,11 +176,14 @@ def test_a_folder_may_gain_lose_and_rename_writers(tmp_path):
     add("bob"), add("carl")
     assert writers() == ["bob", "carl"]
     add("ada")
-    assert writers() == ["ada", "bob", "carl"]
+    assert writers() == ["ada", "bob", "carl"] and "(new writers: ada)" in caplog.text
     shutil.rmtree(scans / "bob")
-    assert writers() == ["ada", "carl"]
+    assert writers() == ["ada", "carl"] and "(writers gone: bob)" in caplog.text
     (scans / "ada").rename(scans / "dora")
+    assert writers() == ["carl", "dora"] and "(new writers: dora; writers gone: ada)" in caplog.text
+    (scans / "carl/page4-00.png").rename(scans / "carl/note-00.png")
     assert writers() == ["carl", "dora"]
+    assert "(new pages: carl/note; pages gone: carl/page4)" in caplog.text
 
 
 def test_a_dataset_is_built_anew_when_its_pages_are_told_otherwise(tmp_path):

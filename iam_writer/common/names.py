@@ -14,3 +14,13 @@ SOURCES = {f"iam_writer/{config.name}": config.data for config in Builder.BUILDE
 """Dataset → what it is made from, such as 'iam'."""
 
 DATASETS = tuple(SOURCES)
+
+_IAM = [
+    config.name for config in Builder.BUILDER_CONFIGS if config.data == "iam" and config.unit == "sentences"
+]
+_OTHERS = [config.name for config in Builder.BUILDER_CONFIGS if config.data != "iam"]
+DATASETS_IN_WORDS = (
+    f"iam_writer/ and one of {', '.join(_IAM)} (IAM's sentences; _lines, _words, _forms at the end: of these), "
+    f"{', '.join(_OTHERS)}."
+)
+"""What --help says of `DATASETS`."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from iam_writer.handwriting.public_sets import SETS
+
 
 @dataclasses.dataclass(eq=False)
 class WriterConfig(tfds.core.BuilderConfig):
@@ -15,11 +17,12 @@ class WriterConfig(tfds.core.BuilderConfig):
     The attributes from `num_writers` on are for synthetic handwriting only.
 
     Attributes:
-      data: 'iam', 'synthetic' or 'folder'.
-      unit: for IAM: 'sentences' (its sentence files, which are lines or pieces of lines) or 'lines'.
+      data: 'iam', 'synthetic', 'folder', or a public set, a key of `handwriting.public_sets.SETS`.
+      unit: for IAM: 'sentences' (its sentence files, which are lines or pieces of lines), 'lines', 'words' or 'forms' (whole
+        pages, which are cut into lines).
       subset: 'all'; 'top50', the fifty writers with the most images; 'two_forms', the writers with two or more forms.
       split_by: 'form' holds out whole forms. 'form_or_row' does the same, but splits the writers with a single form by
-        text line. 'image' holds out images, which leaks forms.
+        text line. 'one_form' holds out one form of each writer. 'image' holds out images, which leaks forms.
       num_writers: number of writers.
       forms_per_writer: pages of each writer.
       lines_per_form: lines of a page.
@@ -72,10 +75,22 @@ def iam_configs(unit: str, suffix: str) -> list[WriterConfig]:
             split_by="form_or_row",
         ),
         config(
+            "writers657_one_form",
+            "All writers, one form of each held out as FragNet and GR-RNN do; those of a single form are split by text line.",
+            split_by="one_form",
+        ),
+        config(
             "top50_by_image",
             "The 50 writers with the most images, split by image as the article does. LEAKS: most test images "
             "have siblings of the same page in train.",
             subset="top50",
             split_by="image",
         ),
+    ]
+
+
+def public_configs() -> list[WriterConfig]:
+    return [
+        WriterConfig(name=name, data=name, description=f"{public.title}; whole pages held out.")
+        for name, public in SETS.items()
     ]

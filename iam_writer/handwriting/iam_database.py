@@ -1,83 +1,38 @@
-"""Reads the IAM handwriting database, as its site serves it or as copies of it are arranged. Does not use TensorFlow.
+"""Reads the IAM handwriting database: sentences, lines, words, or whole forms. Does not use TensorFlow.
 
-The files are searched in one folder and in the folders below it:
-
-- the index: `forms.txt` (or `forms_for_parsing.txt`, the same without its header) and, optionally,
-  `sentences.txt` or `lines.txt`; as files, or in `ascii.tgz`
-- the images: in three places, in this order. First, below a folder `sentences` or `lines`. Second, in `sentences.tgz`
-  or `lines.tgz`. Third, any image with a fitting name (`a01-000u-s00-00.png`), in one folder or in a folder for each
-  writer.
-
-Only the first of these three places that has images is used. An archive is extracted once.
+`iam_files` says where the files may lie, and `iam_index` reads the index.
 """
 
 import collections
-import dataclasses
-import functools
 import hashlib
 import os
 import pathlib
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from iam_writer.common import errors
-from iam_writer.handwriting import archives, images
+from iam_writer.handwriting import cut_pages, images, pages
+from iam_writer.handwriting.cut_pages import CutPage
+from iam_writer.handwriting.iam_files import IamFiles
+from iam_writer.handwriting.iam_index import ID, Form, Piece, Pieces, physical_rows, read_pieces
 from iam_writer.handwriting.line import Census, Line
-
-# So many levels of folders below manual_dir are searched. iam/data/sentences/a01/a01-000u/ needs five.
-_DEPTH = 6
-
-# Rows of the index files, as the headers of these files describe them. The text may hold blanks.
-_FORM = "[a-z][0-9]{2}-[0-9]{3}[a-z]?"
-_FORMS_ROW = re.compile(
-    rf"(?P<form>{_FORM})\s+(?P<writer>\S+)\s+\d+\s+(prt|all)\s+(?P<lines>\d+)(\s+\d+){{3}}"
-)
-_BOX_AND_TEXT = r"\d+\s+\d+\s+(?P<x>-?\d+)\s+-?\d+\s+(?P<width>-?\d+)\s+-?\d+\s+(?P<text>.*)"
-_ID = {
-    "sentences": re.compile(rf"(?P<form>{_FORM})-s[0-9]{{2}}-[0-9]{{2}}"),
-    "lines": re.compile(rf"(?P<form>{_FORM})-[0-9]{{2}}"),
-}
-# `err` means that the words are cut wrongly. The image of the line is right all the same.
-_ROW = {
-    "sentences": re.compile(rf"(?P<id>{_ID['sentences'].pattern})\s+\d+\s+(ok|err?)\s+{_BOX_AND_TEXT}"),
-    "lines": re.compile(rf"(?P<id>{_ID['lines'].pattern})\s+(ok|err)\s+{_BOX_AND_TEXT}"),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Form:
-    """A row of forms.txt: the writer of a page, and how many physical text lines the page has."""
-
-    writer: str
-    lines: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Piece:
-    """A row of sentences.txt or lines.txt: a line, or the part of a line that belongs to one sentence.
-
-    `x` and `width` are in pixels of the form's scan.
-    """
-
-    id: str
-    form: str
-    x: int
-    width: int
-    text: str
 
 
 class IamDatabase:
-    """Lines of IAM, or pieces of lines (a `handwriting.Handwriting`).
+    """Lines of IAM, pieces of lines, or words (a `handwriting.Handwriting`).
 
     Args:
       manual_dir: the folder that holds IAM, or a part of it. Images that the index promises may be absent.
-      unit: `sentences` (pieces of lines: a line is cut where a sentence ends, as in the article) or `lines`.
-      extract_dir: the folder into which archives are extracted. It is needed only if there are archives.
+      unit: `sentences` (pieces of lines: a line is cut where a sentence ends, as in the article), `lines`, `words`, or
+        `forms` (whole pages, on which `pages` finds the lines).
+      extract_dir: the folder into which archives are extracted, and in which the lines cut from forms are kept. It is
+        needed only if there are archives or forms.
 
     Attributes:
       lines: the images that were found, sorted by id.
       expected: the census that the index promises. Without sentences.txt the number of its images is not known; then
         the number of images found is taken.
+      ignored: forms on which no line was found, with the reason.
+      warnings: rows of the index that are odd, and forms that are.
       fingerprint: SHA-256 over the ids and sizes of the images and over the index files, in hexadecimal.
 
     Raises:
@@ -92,18 +47,29 @@ class IamDatabase:
         unit: str = "sentences",
         extract_dir: str | os.PathLike[str] | None = None,
     ):
-        if unit not in _ID:
-            raise ValueError(f"unit is {unit!r}. It must be one of {', '.join(_ID)}.")
-        source = _Source(manual_dir, unit, extract_dir)
-        forms = read_forms(source.forms_file)
-        pieces = read_pieces(source.pieces_file, unit) if source.pieces_file else None
+        if unit not in ID:
+            raise ValueError(f"unit is {unit!r}. It must be one of {', '.join(ID)}.")
+        files = IamFiles(manual_dir, unit, extract_dir)
+        pieces = read_pieces(files.pieces_file, unit) if files.pieces_file and unit != "forms" else None
         # These are paths, not directory entries, so that Apache Beam can send a reader to its workers.
-        self._paths = {id: file.path for id, file in source.images.items()}
-        self.lines = _lines(source.images, source.forms_file.name, forms, pieces, unit)
-        self.expected = _expected(self.lines, forms, pieces, unit)
-        self.ignored = ()
-        self.warnings = ()
-        self.fingerprint = _fingerprint(source.images, [source.forms_file, source.pieces_file])
+        self._paths = {id: file.path for id, file in files.images.items()}
+        self._cut: dict[str, tuple[str, int]] = {}
+        self.ignored: list[str] = []
+        self.warnings: list[str] = []
+        lines = _lines(files.images, files.forms_name, files.forms, pieces, unit)
+        if pieces and pieces.odd and files.pieces_file:
+            self.warnings.append(
+                f"{len(pieces.odd):,} rows of {files.pieces_file.name} have not the form of a row. Their images are used "
+                f"all the same. The first: {pieces.odd[0]}"
+            )
+        self.expected = _expected(lines, files.forms, pieces, unit)
+        self.fingerprint = _fingerprint(files.images, files.index_files, unit)
+        if unit == "forms":
+            cache = (
+                pathlib.Path(extract_dir or pathlib.Path(manual_dir or "") / ".lines").expanduser() / "pages"
+            )
+            lines = self._cut_forms(lines, cut_pages.cut(list(self._paths.values()), cache))
+        self.lines = lines
 
     def read(self, line: Line) -> bytes:
         """The content of an 8-bit gray PNG file of the line.
@@ -111,254 +77,74 @@ class IamDatabase:
         Raises:
           BadImageError: the image cannot be read. The message names the file and the reason.
         """
+        if line.id in self._cut:
+            return cut_pages.read(*self._cut[line.id])
         return images.read_gray_png(self._paths[line.id])
 
-
-def read_forms(path: pathlib.Path) -> dict[str, Form]:
-    """The pages in forms.txt, by id.
-
-    Raises:
-      IndexFileError: a row is malformed, or a form has two writers.
-    """
-    forms: dict[str, Form] = {}
-    for place, row in _rows(path, _FORMS_ROW):
-        form = Form(row["writer"], int(row["lines"]))
-        other = forms.setdefault(row["form"], form)
-        if other.writer != form.writer:
-            raise errors.IndexFileError(
-                f"{place}: form {row['form']} has writer {form.writer} here, but writer {other.writer} in an earlier row. Correct "
-                "one of the rows, or download the file again."
-            )
-    return forms
-
-
-def read_pieces(path: pathlib.Path, unit: str) -> dict[str, Piece]:
-    """The rows of sentences.txt or lines.txt (`unit` says which), by id, in reading order.
-
-    Raises:
-      IndexFileError: a row is malformed, or an id comes twice.
-    """
-    pieces = {}
-    for place, row in _rows(path, _ROW[unit]):
-        if row["id"] in pieces:
-            raise errors.IndexFileError(
-                f"{place}: {row['id']} has an earlier row. Remove one of the rows, or download the file again."
-            )
-        text = row["text"].replace("|", " ")
-        pieces[row["id"]] = Piece(row["id"], row["form"], int(row["x"]), int(row["width"]), text)
-    return dict(sorted(pieces.items()))
-
-
-def physical_rows(pieces: Iterable[Piece]) -> dict[str, str]:
-    """Piece of a sentence → the id of the first piece on the same physical text line.
-
-    A sentence is cut only at the ends of lines. So only the first piece of a sentence can lie in the same row as the
-    piece before it. It lies in that row if it starts to the right of the middle of the piece before it. On the whole
-    of IAM this rule finds exactly the 13,353 lines of lines.txt. The vertical positions do not help, since steep lines
-    overlap their neighbours.
-
-    Args:
-      pieces: in reading order.
-
-    Returns:
-      Id of each piece → id of the first piece in its row.
-    """
-    rows: dict[str, str] = {}
-    before: Piece | None = None
-    for piece in pieces:
-        if (
-            before is not None
-            and before.form == piece.form
-            and piece.id.endswith("-00")
-            and piece.x > before.x + before.width / 2
-        ):
-            rows[piece.id] = rows[before.id]
-        else:
-            rows[piece.id] = piece.id
-        before = piece
-    return rows
-
-
-class _Source:
-    """The files of IAM that were found.
-
-    Attributes:
-      forms_file: forms.txt, or forms_for_parsing.txt.
-      pieces_file: sentences.txt or lines.txt, depending on the unit; None if there is no such file.
-      images: the image files by id, sorted.
-    """
-
-    def __init__(
-        self, manual_dir: str | os.PathLike[str] | None, unit: str, extract_dir: str | os.PathLike[str] | None
-    ):
-        if not manual_dir:
-            raise errors.MissingDataError(
-                f"The folder of the IAM database is not named. Name it with --manual_dir.\n{_how_to_get(unit)}"
-            )
-        self._folder = _absolute(manual_dir)
-        self._unit = unit
-        self._extract_dir = _absolute(extract_dir) if extract_dir else None
-        if not self._folder.is_dir():
-            raise errors.MissingDataError(
-                f"There is no folder {self._folder}. Name the folder of the IAM database with --manual_dir.\n{_how_to_get(unit)}"
-            )
-        self._entries = list(_walk(self._folder, _DEPTH, self._extract_dir))
-        forms_file = self._index_file("forms.txt", "forms_for_parsing.txt")
-        self.pieces_file = self._index_file(f"{unit}.txt")
-        self.images = self._find_images()
-        self.forms_file = self._complete(forms_file)
-
-    def _index_file(self, *names: str) -> pathlib.Path | None:
-        found = _first(self._entries, names)
-        if not found and self._ascii_folder:
-            found = _first(_walk(self._ascii_folder, _DEPTH), names)
-        return found
-
-    @functools.cached_property
-    def _ascii_folder(self) -> pathlib.Path | None:
-        return self._extract("ascii")
-
-    def _extract(self, stem: str) -> pathlib.Path | None:
-        archive = _first(self._entries, [stem + suffix for suffix in archives.SUFFIXES])
-        if archive and not self._extract_dir:
-            raise errors.MissingDataError(
-                f"{archive} must be extracted, but no folder for that is named. Name it with extract_dir."
-            )
-        if not archive or not self._extract_dir:
-            return None
-        return archives.extract(archive, self._extract_dir, _is_wanted)
-
-    def _find_images(self) -> dict[str, os.DirEntry[str]]:
-        found = self._images_in(self._entries)
-        below = len(str(self._folder))
-        tree = [(id, file) for id, file in found if self._unit in file.path[below:].split(os.sep)]
-        if tree:
-            return _unique(tree)
-        extracted = self._extract(self._unit)
-        return _unique(self._images_in(_walk(extracted, _DEPTH)) if extracted else found)
-
-    def _images_in(self, entries: Iterable[os.DirEntry[str]]) -> list[tuple[str, os.DirEntry[str]]]:
-        stems = ((os.path.splitext(entry.name), entry) for entry in entries)
-        id = _ID[self._unit]
-        return [
-            (stem, entry)
-            for (stem, suffix), entry in stems
-            if suffix.lower() in images.SUFFIXES and id.fullmatch(stem)
-        ]
-
-    def _complete(self, forms_file: pathlib.Path | None) -> pathlib.Path:
-        """Returns `forms_file` if the file and images were found. Otherwise raises MissingDataError with what is missing."""
-        if forms_file and self.images:
-            return forms_file
-        missing = []
-        if not forms_file:
-            missing.append("forms.txt (or forms_for_parsing.txt, or ascii.tgz, which holds it)")
-        if not self.images:
-            example = "a01-000u-s00-00.png" if self._unit == "sentences" else "a01-000u-00.png"
-            missing.append(
-                f"images with names like {example} (in {self._unit}.tgz, in a folder {self._unit}, or in any other folder)"
-            )
-        names = sorted(entry.name for entry in os.scandir(self._folder))
-        found = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-        raise errors.MissingDataError(
-            f"The IAM database in {self._folder} is not complete.\n"
-            f"  missing: {'; '.join(missing)}\n"
-            f"  found: {found or 'nothing'}\n{_how_to_get(self._unit)}"
-        )
-
-
-def _is_wanted(name: str) -> bool:
-    return name.lower().endswith((*images.SUFFIXES, ".txt"))
-
-
-def _how_to_get(unit: str) -> str:
-    return (
-        "To get the database, register at\n"
-        "  https://fki.tic.heia-fr.ch/databases/iam-handwriting-database\n"
-        f"(free, for non-commercial research). Download ascii.tgz and {unit}.tgz into one folder. You need not extract them."
-    )
-
-
-def _absolute(folder: str | os.PathLike[str]) -> pathlib.Path:
-    return pathlib.Path(os.path.abspath(pathlib.Path(folder).expanduser()))
-
-
-def _walk(
-    folder: str | os.PathLike[str], depth: int, skip: pathlib.Path | None = None
-) -> Iterator[os.DirEntry[str]]:
-    """The files in a folder, then those up to `depth` folders below, by name. Hidden names are left out."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: (entry.is_dir(), entry.name))
-    except OSError as error:
-        raise errors.MissingDataError(f"The folder {folder} cannot be read: {error.strerror}.") from error
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_file():
-            yield entry
-        elif entry.is_dir() and depth and pathlib.Path(entry.path) != skip:
-            yield from _walk(entry.path, depth - 1, skip)
-
-
-def _first(entries: Iterable[os.DirEntry[str]], names: Sequence[str]) -> pathlib.Path | None:
-    """The file with the first of the names that was found. Among several such files, the least deep one."""
-    found = [entry for entry in entries if entry.name in names]
-    best = min(
-        found, key=lambda entry: (names.index(entry.name), entry.path.count(os.sep), entry.path), default=None
-    )
-    return pathlib.Path(best.path) if best else None
-
-
-def _unique(found: Sequence[tuple[str, os.DirEntry[str]]]) -> dict[str, os.DirEntry[str]]:
-    files: dict[str, os.DirEntry[str]] = {}
-    for id, entry in sorted(found, key=lambda item: item[0]):
-        other = files.setdefault(id, entry)
-        if other is not entry:
-            raise errors.IndexFileError(
-                f"There are two images of {id}: {other.path} and {entry.path}. Remove one of them."
-            )
-    return files
-
-
-def _rows(path: pathlib.Path, pattern: re.Pattern[str]) -> Iterator[tuple[str, re.Match[str]]]:
-    """Each row that is not a comment, with its place for error messages."""
-    text = path.read_text("utf-8-sig", errors="replace")
-    for number, row in enumerate(text.split("\n"), 1):
-        row = row.strip()
-        if not row or row.startswith("#"):
-            continue
-        match = pattern.fullmatch(row)
-        if not match:
-            raise errors.IndexFileError(
-                f"{path}, line {number}: the row {row[:80]!r} has not the form of a row of this file. Download the file again."
-            )
-        yield f"{path}, line {number}", match
+    def _cut_forms(self, forms: Sequence[Line], cut: Mapping[str, CutPage]) -> list[Line]:
+        """The lines that were found on the forms. A form that cannot be read stays, so that reading it gives the error."""
+        lines = []
+        for form in forms:
+            page = cut.get(self._paths[form.id])
+            if page is None:
+                lines.append(form)
+                continue
+            if not page.sizes:
+                self.ignored.append(f"{form.id} ({'; '.join(page.warnings)})")
+            self.warnings += [f"{form.id}: {why}" for why in page.warnings if page.sizes]
+            for number in range(1, len(page.sizes) + 1):
+                id = f"{form.id}-{number:02}"
+                self._cut[id] = page.archive, number
+                lines.append(Line(id, form.writer, form.form, row=id))
+        return lines
 
 
 def _lines(
     files: Mapping[str, os.DirEntry[str]],
     forms_name: str,
     forms: Mapping[str, Form],
-    pieces: Mapping[str, Piece] | None,
+    pieces: Pieces | None,
     unit: str,
 ) -> list[Line]:
-    form_of = {id: match["form"] for id in files if (match := _ID[unit].fullmatch(id))}
+    form_of = {id: match["form"] for id in files if (match := ID[unit].fullmatch(id))}
     _check_known(
         [id for id in files if form_of[id] not in forms], f"belong to forms that are not in {forms_name}"
     )
-    if pieces is not None:
-        _check_known([id for id in files if id not in pieces], f"are not in {unit}.txt")
-    rows = {id: id for id in files} if unit == "lines" else physical_rows((pieces or {}).values())
+    known: Mapping[str, Piece] = pieces.by_id if pieces else {}
+    strangers = [id for id in files if id not in known] if pieces else []
+    if pieces and len(strangers) > len(pieces.odd):  # A row that cannot be read may be the row of one image.
+        _check_known(strangers, f"are not in {unit}.txt")
+    rows = _physical_rows(files, known, strangers, unit)
     return [
         Line(
             id=id,
             writer=forms[form_of[id]].writer,
             form=form_of[id],
             row=rows.get(id, ""),
-            text=pieces[id].text if pieces else "",
+            text=known[id].text if id in known else "",
         )
         for id in files
     ]
+
+
+def _physical_rows(
+    files: Iterable[str], known: Mapping[str, Piece], strangers: Sequence[str], unit: str
+) -> dict[str, str]:
+    """Image → the physical text line that it lies on; nothing for the pieces of a sentence without sentences.txt."""
+    if unit in ("lines", "forms"):
+        return {id: id for id in files}
+    if unit == "words":
+        return {id: match["line"] for id in files if (match := ID[unit].fullmatch(id))}
+    rows = physical_rows(known.values())
+    before = ""
+    for id in (
+        files
+    ):  # They are sorted. A piece without a row of the index may lie on the row of the piece before it.
+        same_form = before.partition("-s")[0] == id.partition("-s")[0]
+        if id in strangers:
+            rows[id] = rows[before] if same_form else id
+        before = id
+    return rows
 
 
 def _check_known(strangers: Sequence[str], why: str) -> None:
@@ -369,19 +155,21 @@ def _check_known(strangers: Sequence[str], why: str) -> None:
         )
 
 
-def _expected(
-    lines: Sequence[Line], forms: Mapping[str, Form], pieces: Mapping[str, Piece] | None, unit: str
-) -> Census:
+def _expected(lines: Sequence[Line], forms: Mapping[str, Form], pieces: Pieces | None, unit: str) -> Census:
     if pieces is None:
-        count = sum(form.lines for form in forms.values()) if unit == "lines" else len(lines)
+        count = sum(form.lines for form in forms.values()) if unit in ("lines", "forms") else len(lines)
         return Census(count, len({form.writer for form in forms.values()}), len(forms))
     # If forms.txt was cut down to a subset, only that subset is expected.
-    per_form = collections.Counter(piece.form for piece in pieces.values() if piece.form in forms)
+    per_form = collections.Counter(piece.form for piece in pieces.by_id.values() if piece.form in forms)
     return Census(per_form.total(), len({forms[form].writer for form in per_form}), len(per_form))
 
 
-def _fingerprint(files: Mapping[str, os.DirEntry[str]], index_files: Iterable[pathlib.Path | None]) -> str:
-    digest = hashlib.sha256(repr([(id, entry.stat().st_size) for id, entry in files.items()]).encode())
+def _fingerprint(
+    files: Mapping[str, os.DirEntry[str]], index_files: Iterable[pathlib.Path | None], unit: str
+) -> str:
+    rows: list[object] = [(id, entry.stat().st_size) for id, entry in files.items()]
+    # The version of the code that cuts pages matters only if pages were cut.
+    digest = hashlib.sha256(repr([*rows, *[pages.VERSION] * (unit == "forms")]).encode())
     for path in index_files:
         digest.update(hashlib.sha256(path.read_bytes() if path else b"").digest())
     return digest.hexdigest()

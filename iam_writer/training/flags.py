@@ -55,8 +55,8 @@ def _are_datasets(names):
 
 @flags.validator(
     "dataset",
-    "can name one of IAM's datasets, iam_writer/folder and iam_writer/synthetic together, each once. Two datasets of one "
-    "source would have the same writers under two names.",
+    "can name one of IAM's datasets and one of each other kind together. Two datasets of one source would have the same "
+    "writers under two names.",
 )
 def _are_of_different_sources(names):
     sources = [SOURCES.get(name) for name in listed(names)]

@@ -10,7 +10,7 @@ from iam_writer.common.errors import OtherRunError
 from iam_writer.common.names import (
     AUGMENTATIONS,
     COMBINATIONS,
-    DATASETS,
+    DATASETS_IN_WORDS,
     GATHERS,
     MODELS,
     PRECISIONS,
@@ -54,8 +54,7 @@ class Settings:
 
     dataset: str = _setting(
         "iam_writer/synthetic",
-        f"The dataset to train on, as TFDS names it: {', '.join(DATASETS)}. Name several with "
-        "commas between to train one network on all of them.",
+        f"The dataset: {DATASETS_IN_WORDS} Several, with commas between, train one network.on all of them.",
         is_key=True,
     )
     manual_dir: str | None = None

@@ -10,11 +10,13 @@ import time
 import zipfile
 
 import pytest
+from handwriting_pages import written_page
 from PIL import Image
 
 from iam_writer.common.errors import ArchiveError, BadImageError, IndexFileError, MissingDataError
-from iam_writer.handwriting import archives, iam_database
-from iam_writer.handwriting.iam_database import IamDatabase, Piece, physical_rows
+from iam_writer.handwriting import archives, iam_index
+from iam_writer.handwriting.iam_database import IamDatabase
+from iam_writer.handwriting.iam_index import Piece, physical_rows
 from iam_writer.handwriting.line import Census, Line
 
 FORMS = """\
@@ -184,6 +186,114 @@ def test_lines(put):
     assert iam.expected == Census(images=3, writers=2, forms=2)
 
 
+WORDS = """\
+# format: a01-000u-00-00 ok 154 1 408 768 27 51 AT A
+a01-000u-00-00 ok 154 408 768 27 51 AT A
+a01-000u-00-01 err 154 507 766 213 48 NN MOVE
+b02-017-00-00 ok 154 -1 -1 -1 -1 . .
+"""
+
+
+def test_words(put):
+    files = below(
+        "words", {f"{id}.png": png() for id in ("a01-000u-00-00", "a01-000u-00-01", "b02-017-00-00")}
+    )
+    iam = IamDatabase(put({**ASCII, "words.txt": WORDS, **files}), unit="words")
+    assert iam.lines == [
+        Line("a01-000u-00-00", "000", "a01-000u", "a01-000u-00", "A"),
+        Line("a01-000u-00-01", "000", "a01-000u", "a01-000u-00", "MOVE"),
+        Line("b02-017-00-00", "641", "b02-017", "b02-017-00", "."),
+    ]
+    assert iam.warnings == [] and iam.expected == Census(3, 2, 2)
+
+
+def test_forms_are_cut_into_lines(put, tmp_path):
+    def scan(seed):
+        out = io.BytesIO()
+        Image.fromarray(written_page(lines=3, width=900, seed=seed)[0]).save(out, "PNG")
+        return out.getvalue()
+
+    folder = put(
+        {
+            "ascii.tgz": tgz(ASCII),
+            "formsA-D.tgz": tgz({"a01-000u.png": scan(0)}),
+            "formsE-H.zip": zipped({"b02-017.png": scan(1)}),
+        }
+    )
+    iam = IamDatabase(folder, unit="forms", extract_dir=tmp_path / "extracted")
+    assert [(line.id, line.writer, line.form) for line in iam.lines] == [
+        *((f"a01-000u-0{i}", "000", "a01-000u") for i in (1, 2, 3)),
+        *((f"b02-017-0{i}", "641", "b02-017") for i in (1, 2, 3)),
+    ]
+    assert iam.expected == Census(images=3, writers=2, forms=2)
+    assert all(iam.read(line).startswith(b"\x89PNG") for line in iam.lines)
+
+
+XML = {
+    "a01-000u.xml": '<?xml version="1.0"?>\n<form id="a01-000u" writer-id="000" x="1"><line id="a01-000u-00"/></form>',
+    "b02-017.xml": '<form writer-id="641"><handwritten-part><line id="1"/><line id="2"/></handwritten-part></form>',
+    "notes.xml": "<form writer-id='7'/>",
+}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{"xml.tgz": tgz(XML)}, below("xml", XML), {"xml.zip": zipped(XML)}],
+    ids=["tgz", "folder", "zip"],
+)
+def test_xml_tells_the_writers_if_there_is_no_forms_txt(put, tmp_path, files):
+    iam = IamDatabase(put({**files, **tree()}), extract_dir=tmp_path / "extracted")
+    assert {line.form: line.writer for line in iam.lines} == {"a01-000u": "000", "b02-017": "641"}
+
+
+def test_a_row_that_cannot_be_read_is_counted_and_named_and_the_load_goes_on(put):
+    rows = SENTENCES.splitlines()
+    rows[1] = rows[1].replace("90 A|MOVE", "90...|A|MOVE")
+    rows[3] = rows[3][:40]
+    iam = IamDatabase(put({**tables(sentences="\n".join(rows)), **tree()}))
+    assert [line.id for line in iam.lines] == IDS
+    assert [line.text for line in iam.lines] == ["... A MOVE to", "M Ps .", "", "put down"]
+    # The row of the third piece is not known, so it is taken for that of the second.
+    assert [line.row for line in iam.lines] == [IDS[0], IDS[1], IDS[1], IDS[3]]
+    [told] = iam.warnings
+    assert (
+        told.startswith("2 rows of sentences.txt have not the form of a row.")
+        and "line 2: 'a01-000u-s00" in told
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "unit", "hint"),
+    [
+        (
+            {"lines.tgz": tgz({"a01-000u-00.png": png()})},
+            "sentences",
+            "lines.tgz fits the configs .* --dataset=iam_writer/top50_lines",
+        ),
+        ({"lines/a01/a01-000u-00.png": png()}, "sentences", "images like a01-000u-00.png fit .*top50_lines"),
+        (
+            {"words.zip": zipped({})},
+            "lines",
+            "words.zip fits the configs .* --dataset=iam_writer/top50_words",
+        ),
+        (
+            {"formsA-D.tgz": tgz({})},
+            "words",
+            "formsA-D.tgz fits the configs .* --dataset=iam_writer/top50_forms",
+        ),
+        ({"sentences.tgz": tgz({})}, "forms", "sentences.tgz fits --dataset=iam_writer/top50$"),
+        (
+            {"archive.zip": zipped({})},
+            "sentences",
+            "archive.zip is no archive of IAM by its name: unpack it here",
+        ),
+    ],
+)
+def test_a_message_names_the_config_that_fits_what_is_there(put, tmp_path, files, unit, hint):
+    with pytest.raises(MissingDataError, match=f"(?m)^  {hint}"):
+        IamDatabase(put({"forms.txt": FORMS, **files}), unit, tmp_path / "extracted")
+
+
 def test_without_lines_txt_forms_txt_tells_their_number(put):
     iam = IamDatabase(put({"forms.txt": FORMS, "b02-017-00.png": png()}), unit="lines")
     assert iam.lines == [Line("b02-017-00", "641", "b02-017", "b02-017-00")]
@@ -223,8 +333,8 @@ def test_links_are_followed_and_broken_ones_ignored(put, tmp_path):
 
 
 def test_unit_is_checked():
-    with pytest.raises(ValueError, match=r"'words'\. It must be one of sentences, lines"):
-        IamDatabase("anywhere", unit="words")
+    with pytest.raises(ValueError, match=r"'strokes'\. It must be one of sentences, lines, words, forms"):
+        IamDatabase("anywhere", unit="strokes")
 
 
 def piece(id: str, x: int, width: int) -> Piece:
@@ -257,10 +367,13 @@ def tables(**changed: str) -> dict[str, str]:
 MALFORMED = {
     "a form's row is cut": (tables(forms="# x\na01-000u 000 2"), r"forms\.txt, line 2: .*'a01-000u 000 2'"),
     "not a form's id": (tables(forms="a1-000u 000 2 prt 7 5 52 36"), r"forms\.txt, line 1"),
-    "a sentence's row is cut": (tables(sentences="\n\n" + SENTENCES[:-30]), r"sentences\.txt, line 7"),
     "a box of letters": (
         tables(sentences="a01-000u-s00-00 0 ok 154 19 x y w h A"),
-        r"sentences\.txt, line 1",
+        r"4 images are not in sentences\.txt",
+    ),
+    "no table": (
+        tables(sentences="<p>\n" * 9),
+        r"(?s)9 of 9 rows of .*sentences\.txt have not the form.*line 1: '<p>'",
     ),
     "a form by two writers": (
         tables(forms=FORMS + "a01-000u 001 2 prt 7 5 52 36\n"),
@@ -313,7 +426,7 @@ HOW = "(?s:.*)register .*(?s:.*)ascii.tgz and sentences.tgz"
             ASCII,
             f"missing: images with names like a01-000u-s00-00.png .*\n  found: forms.txt, lines.txt, sen{HOW}",
         ),
-        (tree(), f"missing: forms.txt [^;]*\n  found: a01, b02{HOW}"),
+        (tree(), f"missing: forms.txt .*\n  found: a01, b02{HOW}"),
         ({f"{i}.jpg": b"" for i in range(9)}, "found: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 4 more"),
         ({**ASCII, "sentences.tgz": tgz({"readme": "empty"})}, "missing: images with names"),
     ],
@@ -570,8 +683,8 @@ def test_rows_are_the_lines_of_real_iam():
     index = {path.stem: path for path in pathlib.Path(REAL).rglob("*.txt")}
     if not {"sentences", "lines"} <= index.keys():
         pytest.skip("sentences.txt and lines.txt do not lie loose in IAM_DIR")
-    pieces = iam_database.read_pieces(index["sentences"], "sentences")
-    lines = iam_database.read_pieces(index["lines"], "lines")
+    pieces = iam_index.read_pieces(index["sentences"], "sentences").by_id
+    lines = iam_index.read_pieces(index["lines"], "lines").by_id
     rows = {}
     for id, row in physical_rows(pieces.values()).items():
         rows.setdefault((pieces[id].form, row), []).append(pieces[id].text)
