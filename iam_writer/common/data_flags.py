@@ -13,8 +13,12 @@ flags.DEFINE_string(
     "The folder of IAM's files. For iam_writer/folder: it holds a folder of scans for each writer. With several datasets, "
     "name one folder for all, or one for each that is read from files, with commas between.",
 )
-flags.DEFINE_string("page_pattern", None, "What finds the page in a path: '(?P<page>.+)_[^_]+'.")
-flags.DEFINE_string("writer_pattern", None, "The same for the writer: '^(?P<writer>[^-]+)'.")
+flags.DEFINE_string(
+    "page_pattern",
+    None,
+    "For iam_writer/folder: a regular expression that finds the page in the path of an image, such as '(?P<page>.+)_[^_]+'.",
+)
+flags.DEFINE_string("writer_pattern", None, "The same for the writer, such as '^(?P<writer>[^-]+)'.")
 flags.DEFINE_string(
     "data_dir", None, "The folder in which TFDS keeps datasets. Default: ~/tensorflow_datasets."
 )

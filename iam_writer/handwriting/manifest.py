@@ -55,14 +55,16 @@ def read(folder: pathlib.Path) -> list[Row]:
         text = path.read_text("utf-8-sig")
         table = list(csv.reader(io.StringIO(text, newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise errors.IndexFileError(f"{path} is not a table in the format CSV, in UTF-8: {error}") from error
+        raise errors.IndexFileError(
+            f"{path} cannot be read as CSV in UTF-8: {error}. Save it as CSV in UTF-8."
+        ) from error
     except OSError as error:
-        raise errors.IndexFileError(f"{path} cannot be read: {error.strerror}") from error
+        raise errors.IndexFileError(f"{path} cannot be read: {error.strerror}.") from error
     header = [name.strip().lower() for name in table[0]] if table else []
     for name in ("file", "writer"):
         if name not in header:
             raise errors.IndexFileError(
-                f"{path}: its first line must name the columns, and {name} is not among them: {', '.join(_COLUMNS)}"
+                f"{path}: the first line has no column {name}. It must name the columns: {', '.join(_COLUMNS)}."
             )
     rows = []
     for number, fields in enumerate(table[1:], 2):
@@ -77,21 +79,27 @@ def read(folder: pathlib.Path) -> list[Row]:
 def _row(place: str, folder: pathlib.Path, cells: dict[str, str]) -> Row:
     file, writer = cells["file"], cells["writer"]
     if not file or not writer:
-        raise errors.IndexFileError(f"{place}: a row needs a file and a writer")
+        raise errors.IndexFileError(f"{place}: the file or the writer is missing. Add it.")
     if os.path.isabs(file) or ".." in pathlib.PurePath(file).parts or "\0" in file:
-        raise errors.IndexFileError(f"{place}: {file!r} is not a path below {folder}")
+        raise errors.IndexFileError(
+            f"{place}: {file!r} is not a path below {folder}. Give a path inside this folder."
+        )
     if not file.lower().endswith(images.SUFFIXES):
-        raise errors.IndexFileError(f"{place}: {file!r} is no image ({', '.join(images.SUFFIXES)})")
+        raise errors.IndexFileError(
+            f"{place}: {file!r} is not an image. These suffixes are read: {', '.join(images.SUFFIXES)}."
+        )
     try:
         is_there = (folder / file).is_file()
     except OSError:  # Such as a name that is too long.
         is_there = False
     if not is_there:
-        raise errors.IndexFileError(f"{place}: there is no file {file!r} in {folder}")
+        raise errors.IndexFileError(
+            f"{place}: there is no file {file!r} in {folder}. Correct the row, or remove it."
+        )
     split = _SPLITS.get(cells["split"].lower(), cells["split"].lower())
     if split and split not in NAMES:
         raise errors.IndexFileError(
-            f"{place}: the split is {cells['split']!r}, not one of {', '.join(NAMES)}"
+            f"{place}: the split is {cells['split']!r}. It must be one of {', '.join(NAMES)}."
         )
     return Row(pathlib.PurePath(file).as_posix(), writer, cells["page"], split, _box(place, cells["box"]))
 
@@ -104,22 +112,24 @@ def _box(place: str, text: str) -> tuple[int, int, int, int] | None:
         x, y, width, height = map(int, parts)
         if width and height:
             return x, y, width, height
-    raise errors.IndexFileError(f"{place}: the box is {text!r}, not x, y, width and height in pixels")
+    raise errors.IndexFileError(f"{place}: the box is {text!r}. It must be x, y, width and height in pixels.")
 
 
 def _check(path: pathlib.Path, rows: list[Row]) -> None:
     if not rows:
-        raise errors.IndexFileError(f"{path} has no row below the names of its columns")
+        raise errors.IndexFileError(
+            f"{path} has no row below the names of the columns. Add a row for each image."
+        )
     if {bool(row.split) for row in rows} == {True, False}:
         raise errors.IndexFileError(
-            f"{path}: some rows have a split, and others have none: give all of them one"
+            f"{path}: some rows have a split, and others have none. Give a split to all rows, or to none."
         )
     whole: set[str] = set()
     boxed = {row.file for row in rows if row.box}
     for row in rows:
         if not row.box and (row.file in whole or row.file in boxed):
             raise errors.IndexFileError(
-                f"{path}: {row.file!r} comes twice. Only rows with boxes may share a file"
+                f"{path}: {row.file!r} has two rows, and at least one has no box. Give a box to each, or remove one."
             )
         if not row.box:
             whole.add(row.file)

@@ -136,25 +136,25 @@ def recognised(names: Mapping[str, Sequence[str]]) -> dict[str, Naming]:
 
 
 def page_by(pattern: re.Pattern[str], path: str, group: str = "page") -> str:
-    """What a person's pattern finds in a path, relative to the folder and without its suffix.
+    """What the pattern of a user finds in a path, which is relative to the folder and has no suffix.
 
     Raises:
-      IndexFileError: it finds nothing.
+      IndexFileError: the pattern finds nothing.
     """
     match = pattern.search(path)
     if not match or not match[group]:
         raise errors.IndexFileError(
             f"--{group}_pattern={pattern.pattern} finds no {group} in {path!r}. It is searched in the path below "
-            "--manual_dir, without the suffix. Mend the pattern, or move the file away."
+            "--manual_dir, without the suffix. Correct the pattern, or move the file to another folder."
         )
     return match[group].strip("/")
 
 
 def compiled(pattern: str | None, group: str) -> re.Pattern[str] | None:
-    """A person's pattern.
+    """The compiled pattern of a user.
 
     Raises:
-      FlagError: it is no regular expression, or has no group of this name.
+      FlagError: the pattern is not a regular expression, or has no group of this name.
     """
     if not pattern:
         return None
@@ -162,11 +162,11 @@ def compiled(pattern: str | None, group: str) -> re.Pattern[str] | None:
         expression = re.compile(pattern)
     except re.error as error:
         raise errors.FlagError(
-            f"--{group}_pattern={pattern} is not a regular expression: {error}."
+            f"--{group}_pattern={pattern} is not a regular expression: {error}. Correct it."
         ) from error
     if group not in expression.groupindex:
         raise errors.FlagError(
-            f"--{group}_pattern={pattern} needs a group named {group}, such as "
+            f"--{group}_pattern={pattern} has no group named {group}. Add one, such as "
             f"{EACH_ALONE.replace('page', group)}."
         )
     return expression
@@ -203,25 +203,25 @@ def check(lines: Sequence[Named]) -> None:
     numbered = sum(bool(_NUMBERED.search(line.path)) for line in lines)
     if len(pages) > _ALONE * len(lines) and numbered < len(lines):
         what = f"nearly all of these {len(lines):,} line images would be pages of their own"
-        now = "Each image is a page of its own", EACH_ALONE
+        now = "each image is a page of its own", EACH_ALONE
     elif _look_like_lines(pages):
         what = f"the {len(pages):,} pages that the names give look like lines or words of pages"
-        now = "The page is what stands before the last '-'", _AS_STANDARD
+        now = "the name of a page is what stands before the last '-'", _AS_STANDARD
     else:
         return
     example = min(lines, key=lambda line: line.path)
     said = [
-        f"Which line images are of one page? Their names leave it open: {what}. For example, {example.path} would be on the "
-        f"page {example.page!r}. A wrong guess would put lines of one page into train and test.",
+        f"The names of the line images do not say which of them belong to one page: {what}. For example, {example.path} would "
+        f"be on the page {example.page!r}. A wrong guess would put lines of one page into train and test. Choose one:",
     ]
     if guess := _guess(lines, len(pages)):
         pattern, count, page = guess
         said.append(
             f"If {example.path} is on the page {page!r} ({count:,} pages in all), add\n  --page_pattern='{pattern}'"
         )
-    said.append(f"If it is right as it is ({now[0]}), add\n  --page_pattern='{now[1]}'")
+    said.append(f"If the reading above is right ({now[0]}), add\n  --page_pattern='{now[1]}'")
     said.append(
-        "For any other naming, write a pattern of your own, or a table manifest.csv: see docs/own_scans.md."
+        "If neither is right, write a pattern of your own, or a table manifest.csv. docs/own_scans.md describes both."
     )
     raise errors.UnclearPagesError("\n".join(said))
 

@@ -262,7 +262,7 @@ def _with_known_namings(scans: Sequence[Scan]) -> list[Scan]:
 
 
 def _about_splits(scans: Sequence[Scan]) -> list[str]:
-    """What is odd about splits that the owner has chosen."""
+    """Sentences about what is odd in splits that the user has chosen."""
     chosen = [scan for scan in scans if scan.split]
     if not chosen:
         return []
@@ -278,8 +278,8 @@ def _about_splits(scans: Sequence[Scan]) -> list[str]:
     ]
     if shared:
         said.append(
-            f"{len(shared):,} pages have lines in several of train, validation and test, as you have divided them: "
-            f"{', '.join(shared[:5])}. Accuracies will be too high"
+            f"in your splits, {len(shared):,} pages have lines in more than one of train, validation and test, so the "
+            f"accuracies will be too high: {', '.join(shared[:5])}"
         )
     learnt = {scan.writer for scan in chosen if scan.split == TRAIN}
     others = sorted({scan.writer for scan in chosen} - learnt)

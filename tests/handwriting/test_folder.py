@@ -316,6 +316,6 @@ def test_pages_that_a_person_has_divided_and_writers_that_cannot_be_learnt_are_t
     root = folder("train/ada/a-1.png", "test/ada/a-2.png", "test/bob/b-1.png")
     told = HandwritingFolder(root).warnings[1:]
     assert told[0].startswith(
-        "1 pages have lines in several of train, validation and test, as you have divided"
+        "in your splits, 1 pages have lines in more than one of train, validation and test"
     )
     assert told[1] == "1 writers have no image in train, so the network cannot learn them: bob"

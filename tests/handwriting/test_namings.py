@@ -76,7 +76,7 @@ def test_no_page_is_on_two_sides(tree, form):
 def test_other_namings_stop_the_run_and_the_flag_that_it_shows_is_right(tree, form):
     page_of = names(form)
     root = tree(page_of)
-    with pytest.raises(UnclearPagesError, match="Which line images are of one page") as stopped:
+    with pytest.raises(UnclearPagesError, match="do not say which of them belong to one page") as stopped:
         HandwritingFolder(root)
     shown = [row.strip() for row in str(stopped.value).splitlines() if "--page_pattern" in row]
     guess, as_it_is = [row.removeprefix("--page_pattern='").removesuffix("'") for row in shown]
@@ -131,8 +131,8 @@ def test_a_pattern_that_finds_nothing_names_the_file(tree):
     ("flag", "pattern", "message"),
     [
         ("page_pattern", "(?P<page>", "is not a regular expression"),
-        ("page_pattern", ".*", "needs a group named page"),
-        ("writer_pattern", "(?P<page>.*)", "needs a group named writer"),
+        ("page_pattern", ".*", "has no group named page"),
+        ("writer_pattern", "(?P<page>.*)", "has no group named writer"),
     ],
 )
 def test_wrong_patterns(tree, flag, pattern, message):
