@@ -21,8 +21,8 @@ _HEAD = """\
 
 An accuracy is the share of the test part, in per cent, whose writer is named first. The best epoch, or the C of the support
 vector machine, was chosen by validation lines. "Macro line" is the mean over writers of the accuracy of each writer's lines. Runs
-that differ in their seed only make one row: it has the means, and the standard deviation of the accuracy on lines. "Minutes" are the
-time of the whole command, with all its parts if it was stopped and continued.
+that differ only in their seed share one row. The row has the means, and the standard deviation of the accuracy on lines. "Minutes" are
+the time of the whole command, with all its parts if it was stopped and continued.
 """
 
 
