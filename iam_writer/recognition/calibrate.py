@@ -1,29 +1,31 @@
-"""Learns from validation how sure a network may be. `calibration` says how that is used."""
+"""Learns from validation how sure answers may be. `calibration` says how that is used. No TensorFlow."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
+from iam_writer.common.names import COMBINATIONS
 from iam_writer.recognition import calibration as calibrations
 from iam_writer.recognition.calibration import Calibration
-from iam_writer.recognition.rule import Rule
-from iam_writer.recognition.scanning import Seen, see
-from pipelines.strips import Strips
+from iam_writer.recognition.seen import Seen
+
+if TYPE_CHECKING:
+    from pipelines.strips import Strips
 
 
-def calibrate(model: keras.Model, train: Strips, validation: Strips, seen: Seen) -> Calibration:
+def calibrate(
+    known: Seen, train: "Strips", seen: Seen, validation: "Strips", combine: str = COMBINATIONS[0]
+) -> Calibration:
     """Learns how sure to be from the validation lines, and how hands differ from the training lines.
 
     Args:
-      model: what `scanning.seeing` returns.
-      train: the training lines. Each part of them is seen once.
+      known: what is said of the training lines. Only their embeddings are used.
+      train: the training lines.
+      seen: what is said of the validation lines.
       validation: the validation lines.
-      seen: what the network says of them, by the answer rule.
+      combine: what the answer rule averages.
     """
-    _, width, _ = model.input_shape
-    known = see(model, train, Rule(stride=width), "training lines, to calibrate")
-
     sizes = [size for size in calibrations.pieces_of_forms(validation.groups) if size]
     pooled, amounts = zip(*map(seen.pooled, sizes), strict=True)
     labels = [validation.labels[[piece[0] for piece in size]] for size in sizes]
@@ -34,12 +36,13 @@ def calibrate(model: keras.Model, train: Strips, validation: Strips, seen: Seen)
 
     form_hands = calibrations.unit((calibrations.unit(known.embedded(train_forms)) - mean) @ projection)
     hands = [form_hands[form_labels == writer].sum(axis=0) for writer in range(pooled[0].shape[1])]
+    forms = len(sizes[-1])
     found = Calibration(
-        temperature=calibrations.fit_temperature(*map(np.concatenate, (pooled, amounts, labels))),
+        temperature=calibrations.fit_temperature(*map(np.concatenate, (pooled, amounts, labels)), forms),
         amounts=np.ones(1),
         thresholds=np.zeros(1),
         lines=np.array(len(validation)),
-        forms=np.array(len(sizes[-1])),
+        forms=np.array(forms),
         mean=mean,
         projection=projection,
         hands=calibrations.unit(np.array(hands)),
@@ -48,7 +51,7 @@ def calibrate(model: keras.Model, train: Strips, validation: Strips, seen: Seen)
         pair_errors=np.ones(2),
         pairs=np.zeros(2, int),
         form_amount=np.array(np.median(amounts[-1])),
-        combine=np.array(seen.scan.rule.combine),
+        combine=np.array(combine),
     )
     likeness = [
         found.likeness(seen.embedded(size), p.argmax(axis=1)) for size, p in zip(sizes, pooled, strict=True)

@@ -2,12 +2,17 @@
 
 One file holds the weights, the optimizer's and the random generators' state and the
 step, so that they can never disagree. It is written under another name first, and then renamed. `keras.saving.load_model` opens it like any other, once `models` is imported, which
-registers our layers. At the end of a run the best one also gets its answer rule and its calibration. A function that reads no
-weights does not load TensorFlow.
+registers our layers. At the end of a run the best one also gets its answer rule and its calibration, and what the hand
+descriptor has learnt if the run fuses both. A function that reads no weights does not load TensorFlow.
+
+A run of the descriptor alone leaves a checkpoint without a Keras model: the same members but those of Keras.
 """
 
 import contextlib
+import dataclasses
+import functools
 import json
+import operator
 import os
 import pathlib
 import zipfile
@@ -17,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from iam_writer.common.errors import CheckpointError
 from iam_writer.common.specs import listed_in
 from iam_writer.recognition.calibration import Calibration
+from iam_writer.recognition.discriminants import Discriminants
+from iam_writer.recognition.fusion import Fusion
 from iam_writer.recognition.rule import LEGACY_STRIDE, PROBABILITIES, Rule
 
 if TYPE_CHECKING:
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
 STATE_MEMBER = "iam_writer.json"
 RULE_MEMBER = "iam_writer_rule.json"
 CALIBRATION_MEMBER = "iam_writer_calibration.npz"
+DESCRIPTOR_MEMBER = "iam_writer_descriptor.npz"
+FUSION_MEMBER = "iam_writer_fusion.json"
 WEIGHTS_MEMBER = "model.weights.h5"  # As Keras names it.
 
 
@@ -34,18 +43,11 @@ def save(model: "keras.Model", path: pathlib.Path, state: dict[str, Any]) -> Non
     Raises:
       OSError: it cannot be written; what was at `path` is untouched.
     """
-    # One name for all attempts, so that a killed run leaves at most one such file, and the next overwrites it.
-    beside = path.with_name(f".{path.stem}.incomplete.keras")
-    try:
+    with _replacing(path) as beside:
         model.save(beside)
         with zipfile.ZipFile(beside, "a") as archive:
             random = [v.numpy().tolist() for v in _random_state(model)]
             archive.writestr(STATE_MEMBER, json.dumps(state | {"random": random}))
-        with open(beside, "rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def read_state(path: pathlib.Path) -> dict[str, Any]:
@@ -59,20 +61,72 @@ def read_state(path: pathlib.Path) -> dict[str, Any]:
     return state | {"run": listed_in(state["run"])} if "run" in state else state
 
 
-def add_calibration(path: pathlib.Path, rule: Rule, calibration: Calibration) -> None:
-    """Puts an answer rule, and the calibration of its answers, into a checkpoint. They replace those that were there.
+@dataclasses.dataclass(frozen=True)
+class Finish:
+    """What the end of a run adds to the network of its checkpoint.
+
+    Attributes:
+      calibration: of the answers.
+      rule: the answer rule; None without a network.
+      descriptor: what the hand descriptor has learnt; None if the network answers alone.
+      fusion: how the answers of both become one; None if there is only one of them.
+    """
+
+    calibration: Calibration
+    rule: Rule | None
+    descriptor: Discriminants | None = None
+    fusion: Fusion | None = None
+
+    def members(self) -> dict[str, str | bytes]:
+        """Member of the checkpoint → its content."""
+        found: dict[str, str | bytes] = {CALIBRATION_MEMBER: self.calibration.to_bytes()}
+        if self.rule is not None:
+            found[RULE_MEMBER] = self.rule.to_json()
+        if self.descriptor is not None:
+            found[DESCRIPTOR_MEMBER] = self.descriptor.to_bytes()
+        if self.fusion is not None:
+            found[FUSION_MEMBER] = self.fusion.to_json()
+        return found
+
+
+_OF_FINISH = (RULE_MEMBER, CALIBRATION_MEMBER, DESCRIPTOR_MEMBER, FUSION_MEMBER)
+
+
+def add_finish(path: pathlib.Path, finish: Finish) -> None:
+    """Puts what the end of a run adds into a checkpoint. It replaces what an earlier end has added.
 
     Raises:
       OSError: it cannot be written; what was at `path` is untouched.
     """
-    beside = path.with_name(f".{path.stem}.incomplete.keras")
-    try:
+    with _replacing(path) as beside:
         with zipfile.ZipFile(path) as before, zipfile.ZipFile(beside, "w") as after:
             for member in before.infolist():
-                if member.filename not in (RULE_MEMBER, CALIBRATION_MEMBER):
+                if member.filename not in _OF_FINISH:
                     after.writestr(member, before.read(member))
-            after.writestr(RULE_MEMBER, rule.to_json())
-            after.writestr(CALIBRATION_MEMBER, calibration.to_bytes())
+            for name, content in finish.members().items():
+                after.writestr(name, content)
+
+
+def save_descriptor(path: pathlib.Path, state: dict[str, Any], finish: Finish) -> None:
+    """Writes the checkpoint of a run without a network.
+
+    Raises:
+      OSError: it cannot be written; what was at `path` is untouched.
+    """
+    with _replacing(path) as beside:
+        with zipfile.ZipFile(beside, "w") as archive:
+            archive.writestr(STATE_MEMBER, json.dumps(state))
+            for name, content in finish.members().items():
+                archive.writestr(name, content)
+
+
+@contextlib.contextmanager
+def _replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives the name of a file to write. At the end the file is renamed to `path`."""
+    # One name for all attempts, so that a killed run leaves at most one such file, and the next overwrites it.
+    beside = path.with_name(f".{path.stem}.incomplete{path.suffix}")
+    try:
+        yield beside
         with open(beside, "rb") as file:
             os.fsync(file.fileno())
         beside.replace(path)
@@ -112,10 +166,35 @@ def read_rule(path: pathlib.Path) -> Rule:
     return Rule(stride or LEGACY_STRIDE, run.get("combine", PROBABILITIES))
 
 
+def has_network(path: pathlib.Path) -> bool:
+    """Whether a checkpoint holds a network. Otherwise the hand descriptor answers alone.
+
+    Raises:
+      CheckpointError: as `read_state`.
+    """
+    with _readable(path), zipfile.ZipFile(path) as archive:
+        return WEIGHTS_MEMBER in archive.namelist()
+
+
+def read_descriptor(path: pathlib.Path) -> tuple[Discriminants | None, Fusion | None]:
+    """What the hand descriptor has learnt in this run, and how its answers and the network's become one.
+
+    Raises:
+      CheckpointError: as `read_state`, or another version wrote them.
+    """
+    with _readable(path), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        hands = Discriminants.from_bytes(archive.read(DESCRIPTOR_MEMBER)) if DESCRIPTOR_MEMBER in names else None
+        fusion = Fusion.from_json(archive.read(FUSION_MEMBER)) if FUSION_MEMBER in names else None
+    return hands, fusion
+
+
 def fingerprint(path: pathlib.Path) -> str:
-    """Tells the weights of one checkpoint from those of another; eight hexadecimal digits."""
+    """Tells what one checkpoint has learnt from what another has learnt; eight hexadecimal digits."""
     with zipfile.ZipFile(path) as archive:
-        return f"{archive.getinfo(WEIGHTS_MEMBER).CRC:08x}"
+        names = [name for name in (WEIGHTS_MEMBER, DESCRIPTOR_MEMBER) if name in archive.namelist()]
+        learnt = [archive.getinfo(name).CRC for name in names]
+    return f"{functools.reduce(operator.xor, learnt):08x}"
 
 
 def load(path: str | os.PathLike[str]) -> "keras.Model":
@@ -152,7 +231,7 @@ def _readable(path: str | os.PathLike[str]) -> Iterator[None]:
         # Keras has an error of its own, without a file's name.
         if not path.exists():
             raise CheckpointError(
-                f"There is no checkpoint {path}. iam_writer.train leaves best.keras in its workdir."
+                f"There is no checkpoint {path}. iam_writer.train leaves one in its workdir: best.keras, or best.descriptor."
             )
         yield
     except CheckpointError:

@@ -13,6 +13,7 @@ All are counts, so the counts of a page are the sums of the counts of its lines.
 """
 
 import dataclasses
+import io
 
 import cv2
 import numpy as np
@@ -37,6 +38,9 @@ LONGEST_RUN = 60
 
 RADII = tuple(range(1, 15))
 """Pixels, of the circles that local binary patterns sample. They reach from the edge of a stroke to its neighbours."""
+
+LINE_OF_CONTOUR = 3000
+"""Pixels of contour that count as one line of writing. IAM's lines have about so many."""
 
 _PAIRS = DIRECTIONS * (DIRECTIONS + 1) // 2
 _PAIR = np.zeros(
@@ -79,6 +83,18 @@ def counts(gray: np.ndarray) -> np.ndarray:
     return np.concatenate(
         [*hinge_counts(ink), run_counts(ink), run_counts(ink.T), *around_ink, *around_paper]
     )
+
+
+def counts_of_file(image: bytes) -> np.ndarray:
+    """What `counts` returns for an image file that Pillow can read, at DPI."""
+    with Image.open(io.BytesIO(image)) as picture:
+        return counts(np.asarray(picture.convert("L")))
+
+
+def lines_of_writing(counts: np.ndarray) -> np.ndarray:
+    """How much writing was counted, by the length of its contours: int `[..., SIZE]` → float64 `[...]`."""
+    contours = histogram(counts, f"contour hinge, legs of {LEGS[0]}")
+    return np.asarray(contours.sum(axis=-1) / LINE_OF_CONTOUR)
 
 
 def histogram(counts: np.ndarray, name: str) -> np.ndarray:

@@ -25,9 +25,6 @@ from iam_writer.recognition.descriptor import Whitening
 
 FILE: Final = pathlib.Path(__file__).with_name("reference.npz")
 
-LINE_OF_CONTOUR: Final = 3000
-"""Pixels of contour, at 300 dpi, that count as one line of writing. IAM's lines have about so many."""
-
 LEAST_AGREEMENT: Final = 0.2
 """Halves that agree less than this count as if they agreed so much: with hardly any ink their agreement is chance."""
 
@@ -185,8 +182,7 @@ def halves(lines: np.ndarray) -> np.ndarray:
 
 def amount(samples: np.ndarray) -> np.ndarray:
     """Lines of writing, by the length of their contours: int64 `[n, 2, SIZE]` → float64 `[n]`."""
-    shortest = descriptor.histogram(samples, f"contour hinge, legs of {descriptor.LEGS[0]}")
-    return np.asarray(shortest.sum(axis=(1, 2)) / LINE_OF_CONTOUR)
+    return descriptor.lines_of_writing(samples.sum(axis=1))
 
 
 def inputs(

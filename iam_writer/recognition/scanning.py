@@ -40,8 +40,8 @@ def cut(columns: np.ndarray, width: int, stride: int) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class Seen:
-    """What a network says of the lines of a split.
+class SeenByNetwork:
+    """What a network says of the lines of a split, see `seen.Seen`.
 
     Attributes:
       scan: sums over the windows that vote.
@@ -53,22 +53,12 @@ class Seen:
     embeddings: np.ndarray
     amounts: np.ndarray
 
-    def accuracies(
-        self, split: str, strips: Strips, parts: dict[str, np.ndarray]
-    ) -> dict[str, scoring.Accuracies]:
-        """See `scoring.accuracies_of_parts`."""
-        return scoring.accuracies_of_parts(split, self.scan, strips, parts)
+    def answers(self, lines: np.ndarray, forms: np.ndarray) -> scoring.Answers:
+        """See `scoring.Scan.answers`."""
+        return self.scan.answers(lines, forms)
 
     def pooled(self, pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """One answer for each piece, that is, for some lines together.
-
-        Args:
-          pieces: the numbers of the lines of each piece, int `[lines of the piece]`.
-
-        Returns:
-          float64 `[pieces, classes]`, the answer by the rule, before calibration; float64 `[pieces]`, the amounts of
-          writing.
-        """
+        """See `seen.Seen`. The answers follow the rule of the scan."""
         pieces = list(pieces)
         weight = np.where(self.scan.blank, BLANK, 1.0)
         sums = np.array([weight[piece] @ self.scan.scores[piece] for piece in pieces])
@@ -77,13 +67,13 @@ class Seen:
         return self.scan.rule.answers(sums / counts[:, None]), amounts
 
     def embedded(self, pieces: Iterable[np.ndarray]) -> np.ndarray:
-        """The mean embeddings of pieces, see `pooled`; float64 `[pieces, embedding]`."""
+        """See `seen.Seen`: the mean embeddings of the windows with ink."""
         return np.array(
             [self.embeddings[piece].sum(axis=0) / self.scan.votes[piece].sum() for piece in pieces]
         )
 
 
-def see(model: keras.Model, strips: Strips, rule: Rule, description: str) -> Seen:
+def see(model: keras.Model, strips: Strips, rule: Rule, description: str) -> SeenByNetwork:
     """Looks at all windows of a split.
 
     Args:
@@ -108,10 +98,11 @@ def see(model: keras.Model, strips: Strips, rule: Rule, description: str) -> See
 
     progress = progress_bar(batches, desc=f"scanning {description}", unit=" batches", leave=False)
     scanned = scoring.scan(predict, progress, images, strips.labels, classes, rule)
-    return Seen(scanned, sums, scanned.votes * rule.stride / width)
+    return SeenByNetwork(scanned, sums, scanned.votes * rule.stride / width)
 
 
-def evaluate(model: keras.Model, strips: Strips, rule: Rule, description: str) -> dict[str, float]:
+def evaluate(model: keras.Model, strips: Strips, rule: Rule, description: str) -> scoring.Accuracies:
     """What `scoring.accuracies` says of a split. Args: see `see`."""
     scanned = see(model, strips, rule, description).scan
-    return scoring.accuracies(scanned, strips.labels, strips.groups, strips.widths)
+    answers = scanned.answers(np.ones(len(strips), bool), strips.groups)
+    return scoring.accuracies(answers, strips.labels, strips.groups, strips.widths)

@@ -8,14 +8,11 @@ lines.
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from iam_writer.recognition.rule import Rule, softmax
-
-if TYPE_CHECKING:
-    from pipelines.strips import Strips
 
 WIDTHS = (1.5, 3.0, 6.0)
 """Lines are grouped by their width, in multiples of their height: narrower than each of these, and wider."""
@@ -48,15 +45,59 @@ class Scan:
     top5: np.ndarray
     rule: Rule
 
-    def of(self, images: np.ndarray) -> "Scan":
-        """What the model says of some of the images: bool `[images]`, or their numbers."""
-        of_all = {name: value for name, value in vars(self).items() if name != "rule"}
-        return dataclasses.replace(self, **{name: value[images] for name, value in of_all.items()})
-
     @property
     def probabilities(self) -> np.ndarray:
         """float64 `[images, classes]` before calibration; rows sum to one."""
         return self.rule.answers(self.scores / self.votes[:, None])
+
+    def answers(self, images: np.ndarray, forms: np.ndarray) -> "Answers":
+        """What accuracies of some of the images are made of.
+
+        Args:
+          images: bool `[images]`, or the numbers of some images.
+          forms: `[images]`, the name of each image's form.
+        """
+        of_some = {name: value[images] for name, value in vars(self).items() if name != "rule"}
+        some = dataclasses.replace(self, **of_some)
+        form_names, form = np.unique(forms[images], return_inverse=True)
+        form_scores = np.zeros([len(form_names), some.scores.shape[1]])
+        votes_in_form = ~some.blank
+        votes_in_form |= ~np.isin(form, form[votes_in_form])  # A form of blank lines only has nothing else.
+        np.add.at(form_scores, form[votes_in_form], some.scores[votes_in_form])
+        hits = Hits(some.windows, some.top1, some.top5)
+        return Answers(some.scores, form_scores, some.probabilities, hits)
+
+
+@dataclasses.dataclass(frozen=True)
+class Hits:
+    """How often the windows of some images are right.
+
+    Attributes:
+      windows: int64 `[images]`, how many windows there are.
+      top1: int64 `[images]`, how many of them name the right writer first.
+      top5: int64 `[images]`, how many of them name the right writer among the first five.
+    """
+
+    windows: np.ndarray
+    top1: np.ndarray
+    top5: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """How strongly a method speaks for each writer. In each row the highest number names the writer.
+
+    Attributes:
+      lines: float `[images, classes]`.
+      forms: float `[forms, classes]`, forms in the order of their sorted names.
+      probabilities: float `[images, classes]` before calibration; None if the method has none.
+      hits: of the windows; None if the method has none.
+    """
+
+    lines: np.ndarray
+    forms: np.ndarray
+    probabilities: np.ndarray | None = None
+    hits: Hits | None = None
 
 
 def scan(
@@ -113,11 +154,11 @@ def rank_of_truth(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (~(scores < of_truth)).sum(axis=1) - 1
 
 
-def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray, widths: np.ndarray) -> Accuracies:
+def accuracies(answers: Answers, labels: np.ndarray, forms: np.ndarray, widths: np.ndarray) -> Accuracies:
     """The share of patches, lines and forms whose writer is named first, or among the first five.
 
     Args:
-      scanned: of a split.
+      answers: about a split.
       labels: int32 `[images]`.
       forms: `[images]` names.
       widths: float `[images]`, width of each line in multiples of its height.
@@ -127,29 +168,27 @@ def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray, widths: np.
       `macro` ones are means over writers. `line_top1_low`, `line_top1_high`, `form_top1_low`, `form_top1_high`: 95 %
       confidence intervals, see `bootstrap` and `wilson`. `line_top1_below_1.5`, `line_top1_1.5_to_3` …: of lines
       by width, None if there is no such line. How many there are: `patches`, `lines`, `lines_1.5_to_3` …, `forms`,
-      `writers`. And `line_cross_entropy` in nats.
+      `writers`. And `line_cross_entropy` in nats. What a method does not have is left out: patches, or the cross entropy.
     """
     form_names, form = np.unique(forms, return_inverse=True)
-    form_scores = np.zeros([len(form_names), scanned.scores.shape[1]])
-    votes_in_form = ~scanned.blank
-    votes_in_form |= ~np.isin(form, form[votes_in_form])  # A form of blank lines only has nothing else.
-    np.add.at(form_scores, form[votes_in_form], scanned.scores[votes_in_form])
     form_labels = np.zeros(len(form_names), np.int64)
     form_labels[form] = labels
-
-    line_ranks = rank_of_truth(scanned.scores, labels)
-    form_ranks = rank_of_truth(form_scores, form_labels)
+    line_ranks = rank_of_truth(answers.lines, labels)
+    form_ranks = rank_of_truth(answers.forms, form_labels)
     levels = {
         # level: (writer, count, right first, right among five)
-        "patch": (labels, scanned.windows, scanned.top1, scanned.top5),
         "line": (labels, np.ones(len(labels)), line_ranks < 1, line_ranks < 5),
         "form": (form_labels, np.ones(len(form_labels)), form_ranks < 1, form_ranks < 5),
     }
     result: Accuracies = {}
-    for level, (writer, count, *hits) in levels.items():
+    if answers.hits is not None:
+        hits = answers.hits
+        levels = {"patch": (labels, hits.windows, hits.top1, hits.top5)} | levels
+        result["patches"] = int(hits.windows.sum())
+    for level, (writer, count, *right) in levels.items():
         writers = np.unique(writer)
         of_writer = [writer == w for w in writers]
-        for name, hit in zip(("top1", "top5"), hits, strict=True):
+        for name, hit in zip(("top1", "top5"), right, strict=True):
             result[f"{level}_{name}"] = float(hit.sum() / count.sum())
             by_writer = [hit[mask].sum() / count[mask].sum() for mask in of_writer]
             result[f"{level}_macro_{name}"] = float(np.mean(by_writer))
@@ -159,38 +198,10 @@ def accuracies(scanned: Scan, labels: np.ndarray, forms: np.ndarray, widths: np.
         within = (low <= widths) & (widths < high)
         result[f"lines_{name}"] = int(within.sum())
         result[f"line_top1_{name}"] = float((line_ranks[within] < 1).mean()) if within.any() else None
-    of_truth = scanned.probabilities[np.arange(len(labels)), labels]
-    result["line_cross_entropy"] = float(-np.log(np.maximum(of_truth, 1e-30)).mean())
-    return result | {
-        "patches": int(scanned.windows.sum()),
-        "lines": len(labels),
-        "forms": len(form_names),
-        "writers": len(np.unique(labels)),
-    }
-
-
-def accuracies_of_parts(
-    split: str, scanned: Scan, strips: "Strips", parts: dict[str, np.ndarray]
-) -> dict[str, Accuracies]:
-    """`accuracies` of a split, under its name, and of each of its parts, under '<split>.<part>'.
-
-    The network may name a writer of any part for a line.
-
-    Args:
-      split: its name.
-      scanned: of the split.
-      strips: the split.
-      parts: name → which images, bool `[images]`; none where there is nothing to tell apart.
-    """
-    which = {split: np.ones(len(strips.labels), bool)} | {
-        f"{split}.{part}": images for part, images in parts.items()
-    }
-    return {
-        name: accuracies(
-            scanned.of(images), strips.labels[images], strips.groups[images], strips.widths[images]
-        )
-        for name, images in which.items()
-    }
+    if answers.probabilities is not None:
+        of_truth = answers.probabilities[np.arange(len(labels)), labels]
+        result["line_cross_entropy"] = float(-np.log(np.maximum(of_truth, 1e-30)).mean())
+    return result | {"lines": len(labels), "forms": len(form_names), "writers": len(np.unique(labels))}
 
 
 def bootstrap(right: np.ndarray, group: np.ndarray) -> tuple[float, float]:
@@ -227,7 +238,7 @@ def table(results: dict[str, Accuracies]) -> str:
     """A table to read: a row for each split and level, and one for its lines of each width.
 
     Args:
-      results: name of a split, or of a part of one → what `accuracies` returns, or as many of its levels as there are.
+      results: name of a split, or of a part of one → what `accuracies` returns.
     """
     # Names of parts can be long.
     longest = max((len(f"{split} patches") for split in results), default=0)

@@ -1,0 +1,79 @@
+"""What a checkpoint says of the lines of a split: the interface that calibration, evaluation and reports use. No TensorFlow.
+
+A network sees windows (`scanning`), the hand descriptor sees whole lines (`line_counts`), and `fusion` puts both together.
+All of them answer about pieces: a piece is one line, some lines of a form, or a whole form.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from iam_writer.recognition import scoring
+
+if TYPE_CHECKING:
+    from pipelines.strips import Strips
+
+
+@dataclasses.dataclass(frozen=True)
+class Lines:
+    """The lines of a split, as a network needs them and as the hand descriptor needs them.
+
+    Attributes:
+      strips: their laid images, labels and forms.
+      counts: gives int `[lines, descriptor.SIZE]` in the same order. It is called only if the counts are needed.
+    """
+
+    strips: "Strips"
+    counts: Callable[[], np.ndarray]
+
+
+class Seen(Protocol):
+    """What a checkpoint says of the lines of a split."""
+
+    def pooled(self, pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """One answer for each piece.
+
+        Args:
+          pieces: the numbers of the lines of each piece, int `[lines of the piece]`.
+
+        Returns:
+          float64 `[pieces, classes]`, the answers before calibration, rows that sum to one; float64 `[pieces]`, the
+          amounts of writing.
+        """
+
+    def embedded(self, pieces: Iterable[np.ndarray]) -> np.ndarray:
+        """One vector that describes the hand of each piece; float64 `[pieces, embedding]`."""
+
+    def answers(self, lines: np.ndarray, forms: np.ndarray) -> scoring.Answers:
+        """What accuracies are made of.
+
+        Args:
+          lines: bool `[lines]`, which lines to answer about.
+          forms: `[lines]`, the name of each line's form.
+        """
+
+
+def accuracies(
+    seen: Seen, split: str, strips: "Strips", parts: dict[str, np.ndarray]
+) -> dict[str, scoring.Accuracies]:
+    """The accuracies of a split, under its name, and of each of its parts, under '<split>.<part>'.
+
+    A writer of any part may be named for a line.
+
+    Args:
+      seen: what is said of the split.
+      split: its name.
+      strips: the split.
+      parts: name → which lines, bool `[lines]`; empty if the split has one part only.
+    """
+    which = {split: np.ones(len(strips.labels), bool)} | {
+        f"{split}.{part}": lines for part, lines in parts.items()
+    }
+    return {
+        name: scoring.accuracies(
+            seen.answers(lines, strips.groups), strips.labels[lines], strips.groups[lines], strips.widths[lines]
+        )
+        for name, lines in which.items()
+    }
