@@ -93,13 +93,13 @@ def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) 
         recognizer,  # TensorFlow takes seconds to load; what is wrong is told before.
     )
 
-    network = recognizer.Recognizer(checkpoint, calibration)
+    network = recognizer.load(checkpoint, calibration)
     embeddings = []
     for name, page in pages.items():
-        scan = network.scan(network.lay(page))
+        scan = network.scan(page)
         if warnings := network.warnings(page, scan):
             print(f"{name}: {'; '.join(warnings)}.", file=sys.stderr)
-        embeddings.append(scan.embeddings[scan.votes])
+        embeddings.append(network.embeddings(scan))
     # Other programs may enroll at the same time. What they have written by now is kept.
     with filelock.FileLock(path.with_name(f".{path.name}.lock")):
         if path.exists():

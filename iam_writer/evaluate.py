@@ -1,4 +1,4 @@
-r"""Measures a trained network on the forms that were kept for the test, and writes a report with pictures.
+r"""Measures a checkpoint on the forms that were kept for the test, and writes a report with pictures.
 
   python -m iam_writer.evaluate --checkpoint=runs/top50/best.keras
 
@@ -18,7 +18,7 @@ import pathlib
 from absl import app, flags
 
 from iam_writer.common import programs
-from iam_writer.common.errors import MissingDataError
+from iam_writer.common.errors import FlagError, MissingDataError
 from iam_writer.common.names import COMBINATIONS
 from iam_writer.recognition import inputs
 
@@ -57,25 +57,36 @@ def _evaluate(
         raise MissingDataError("The report needs matplotlib: pip install 'iam_writer[report]'.")
     # TensorFlow takes seconds to load, so a wrong flag is reported before.
     from iam_writer.common import datasets
-    from iam_writer.recognition import recognizer, report, scoring
+    from iam_writer.recognition import line_counts, recognizer, report, scoring
+    from iam_writer.recognition.evaluation import Evaluation, summary
+    from iam_writer.recognition.seen import Lines, accuracies
 
-    network = recognizer.Recognizer(checkpoint, calibration)
+    network = recognizer.load(checkpoint, calibration)
+    if network.rule is None and (window_stride or combine):
+        raise FlagError(
+            f"{checkpoint} holds no network, so it has no windows: leave out --window_stride and --combine."
+        )
     strips = datasets.strips(network.run, split, data_dir)
-    rule = network.rule.changed(window_stride, combine)
-    seen = network.see(strips, split, rule)
-    results = seen.accuracies(split, strips, datasets.parts(network.run, strips.labels))
+    builders = datasets.builders(network.run, data_dir)
+    lines = Lines(strips, lambda: line_counts.of_split(builders, split))
+    rule = network.rule and network.rule.changed(window_stride, combine)
+    seen = network.see(lines, split, rule)
+    results = accuracies(seen, split, strips, datasets.parts(network.run, strips.labels))
     trained_on = ", ".join(network.run["dataset"])
     about = (
         f"{checkpoint}: {network.run['model']}, trained on {trained_on} ({len(network.writers)} writers). "
-        f"{split.capitalize()}: {len(strips):,} lines on {results[split]['forms']:,} forms. Answer rule: "
-        f"{rule.in_words()}."
+        f"{split.capitalize()}: {len(strips):,} lines on {results[split]['forms']:,} forms."
     )
-    if rule != network.rule:
-        about += f" {rule.instead_of(network.rule)}"
-    evaluation = report.Evaluation(split, strips, seen, network.writers, calibration, results, about)
+    if seen.alone():
+        about += " The network and the hand descriptor answer together."
+    if rule is not None and network.rule is not None:
+        about += f" Answer rule: {rule.in_words()}."
+        if rule != network.rule:
+            about += f" {rule.instead_of(network.rule)}"
+    evaluation = Evaluation(split, strips, seen, network.writers, calibration, results, about)
     print(about)
     print(scoring.table(results))
-    found = report.summary(evaluation)
+    found = summary(evaluation)
     for level, plural in (("line", "lines"), ("form", "forms")):
         print(
             f"{plural}: expected calibration error {found[f'{level}_calibration_error']:.1%}; "

@@ -25,13 +25,14 @@ cannot be read or has no handwriting (the other files are answered); 130 stopped
 
 import json
 import os
+import pathlib
 import sys
 
 from absl import app, flags
 
 from iam_writer.common import programs
-from iam_writer.common.errors import BadImageError, NoWritingError
-from iam_writer.recognition import hand_gallery, hands, inputs, reference
+from iam_writer.common.errors import BadImageError, FlagError, NoWritingError
+from iam_writer.recognition import checkpoints, hand_gallery, hands, inputs, reference
 from pipelines.system import command_line
 
 flags.DEFINE_string(
@@ -124,6 +125,8 @@ def _identify(
     if explain:
         programs.check_folder(explain)
     calibration = inputs.open_calibration(checkpoint)
+    if explain and not checkpoints.has_network(pathlib.Path(checkpoint)):
+        raise FlagError(f"--explain shows the windows of a network, and {checkpoint} holds none.")
     enrolled = inputs.open_gallery(gallery, checkpoint) if gallery else None
     network, failed, unknown = None, False, False
     for path in dict.fromkeys(paths):
@@ -135,15 +138,17 @@ def _identify(
         if network is None:
             from iam_writer.recognition import recognizer  # TensorFlow takes seconds to load.
 
-            network = recognizer.Recognizer(checkpoint, calibration)
+            network = recognizer.load(checkpoint, calibration)
         page = pages[path]
-        scan = network.scan(network.lay(page))
+        scan = network.scan(page)
         verdict = network.verdict(path, page, scan, enrolled)
         unknown |= verdict.writer is None
         print(json.dumps(verdict.as_json()) if as_json else verdict.as_text(), flush=True)
         if explain:
-            from iam_writer.recognition import explanation
+            from iam_writer.recognition import explanation, network_recognizer
 
+            if isinstance(network, network_recognizer.FusedRecognizer):
+                network, scan = network.network, scan.network
             note = explanation.draw(explain, network, page, scan, verdict, data_dir)
             print(f"{explain} shows why. {note}", file=sys.stderr)
     if failed:

@@ -25,9 +25,9 @@ from absl import flags
 
 from iam_writer.common import data_flags, programs, recipes, specs
 from iam_writer.common.errors import FlagError
-from iam_writer.common.names import AUGMENTATIONS
+from iam_writer.common.names import AUGMENTATIONS, DESCRIPTOR
 from iam_writer.training import flags as train_flags
-from iam_writer.training.settings import Settings
+from iam_writer.training.settings import OF_DESCRIPTOR, Settings
 from pipelines.system import command_line
 
 flags.adopt_module_key_flags(data_flags)
@@ -53,8 +53,21 @@ def settings_from_flags() -> Settings:
     if values["augment"] == ["all"]:
         values["augment"] = list(AUGMENTATIONS)
     settings = Settings(**values)
+    if settings.model == DESCRIPTOR:
+        _check_descriptor(settings)
     _ = settings.specs  # Raises FlagError.
     return settings
+
+
+def _check_descriptor(settings: Settings) -> None:
+    """Raises FlagError if a flag was given that does nothing without a network."""
+    default = Settings()
+    for field in dataclasses.fields(Settings):
+        value = getattr(settings, field.name)
+        if field.name not in OF_DESCRIPTOR and value != getattr(default, field.name):
+            raise FlagError(
+                f"--{field.name} is about networks, and --model=descriptor trains none. Leave --{field.name} out."
+            )
 
 
 def main(argv: list[str]) -> None:
@@ -76,7 +89,12 @@ def main(argv: list[str]) -> None:
         where = (
             settings.workdir if settings.num_seeds == 1 else f"the folder of each seed in {settings.workdir}"
         )
-        print(f"\nThe run has written result.json, best.keras, flags.txt and tensorboard/ into {where}.")
+        files = (
+            "result.json, best.descriptor and flags.txt"
+            if settings.model == DESCRIPTOR
+            else "result.json, best.keras, flags.txt and tensorboard/"
+        )
+        print(f"\nThe run has written {files} into {where}.")
         has_invented = any(spec.config == "synthetic" for spec in settings.specs)
         if settings.num_seeds == 1 and settings.strategy == "one" and has_invented:
             from iam_writer.training import invented_pages

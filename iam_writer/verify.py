@@ -66,8 +66,8 @@ def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
         recognizer,  # TensorFlow takes seconds to load; what is wrong is told before.
     )
 
-    network = recognizer.Recognizer(checkpoint, calibration)
-    scans = [network.scan(network.lay(pages[path])) for path in paths]
+    network = recognizer.load(checkpoint, calibration)
+    scans = [network.scan(pages[path]) for path in paths]
     vectors = calibration.embed(np.stack([network.embedding(scan) for scan in scans]))
     odds = float(calibration.same_hand(vectors[0] @ vectors[1]))
     same, score = odds >= calibration.pair_threshold, float(1 / (1 + np.exp(-odds)))

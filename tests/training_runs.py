@@ -20,6 +20,7 @@ SETTINGS = Settings(
     seed=1,
     epochs=2,
     validation_stride=16,
+    fuse="none",
     workdir="",
 )
 

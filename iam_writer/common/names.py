@@ -2,7 +2,10 @@
 
 from iam_writer.iam_writer_dataset_builder import Builder
 
-MODELS = ("article", "half_deepwriter", "deepwriter", "compact")
+NETWORKS = ("article", "half_deepwriter", "deepwriter", "compact")
+DESCRIPTOR = "descriptor"
+MODELS = (*NETWORKS, DESCRIPTOR)
+FUSIONS = ("auto", "descriptor", "none")
 AUGMENTATIONS = ("thickness", "scale", "shear", "rotation", "shift", "blur", "contrast", "erase", "noise")
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 SCHEDULES = ("constant", "cosine")

@@ -38,7 +38,9 @@ def calibrate(
     hands = [form_hands[form_labels == writer].sum(axis=0) for writer in range(pooled[0].shape[1])]
     forms = len(sizes[-1])
     found = Calibration(
-        temperature=calibrations.fit_temperature(*map(np.concatenate, (pooled, amounts, labels)), forms),
+        temperature=calibrations.fit_temperature(
+            np.concatenate(pooled), np.concatenate(amounts), np.concatenate(labels), forms
+        ),
         amounts=np.ones(1),
         thresholds=np.zeros(1),
         lines=np.array(len(validation)),

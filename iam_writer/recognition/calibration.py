@@ -65,19 +65,12 @@ class Calibration:
     def probabilities(self, pooled: np.ndarray, amounts: np.ndarray) -> np.ndarray:
         """Calibrated float `[n, classes]` of mean softmaxes `[n, classes]` over amounts `[n]` of writing.
 
-        No answer is surer than `surest`.
+        No answer is surer than `surest` says.
         """
         sharp = sharpened(pooled, temperatures(self.temperature, amounts))
-        return self.surest * sharp + (1 - self.surest) / pooled.shape[1]
-
-    @property
-    def surest(self) -> float:
-        """The highest probability that the number of validation forms supports: of six forms 7/8, of sixty 61/62.
-
-        If all of n forms were named rightly, the next one is named rightly with probability (n + 1) / (n + 2), by
-        Laplace's rule of succession.
-        """
-        return float((self.forms + 1) / (self.forms + 2))
+        even = 1 / pooled.shape[1]
+        share = (surest(int(self.forms)) - even) / (1 - even)
+        return share * sharp + (1 - share) * even
 
     def threshold(self, amount: float) -> float:
         """The likeness below which a page with this amount of writing counts as by an unknown hand."""
@@ -118,6 +111,15 @@ class Calibration:
             raise ValueError(f"The calibration is of another version: {error}") from error
 
 
+def surest(forms: int) -> float:
+    """The highest probability that a number of validation forms supports: six forms 7/8, sixty forms 61/62.
+
+    If all of n forms were named rightly, the next one is named rightly with probability (n + 1) / (n + 2), by Laplace's
+    rule of succession.
+    """
+    return (forms + 1) / (forms + 2)
+
+
 def temperatures(temperature: np.ndarray, amounts: np.ndarray) -> np.ndarray:
     """`exp(a + b log amount)`: a and b, float `[2]`, and amounts of writing, float `[n]` → float `[n]`."""
     return np.asarray(np.exp(temperature @ _features(amounts)))
@@ -134,9 +136,7 @@ def sharpened(pooled: np.ndarray, temperature: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def fit_temperature(
-    pooled: np.ndarray, amounts: np.ndarray, labels: np.ndarray, forms: int
-) -> np.ndarray:
+def fit_temperature(pooled: np.ndarray, amounts: np.ndarray, labels: np.ndarray, forms: int) -> np.ndarray:
     """The likeliest a and b, found on a grid that is refined three times.
 
     Args:

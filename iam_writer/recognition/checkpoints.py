@@ -98,13 +98,16 @@ def add_finish(path: pathlib.Path, finish: Finish) -> None:
     Raises:
       OSError: it cannot be written; what was at `path` is untouched.
     """
-    with _replacing(path) as beside:
-        with zipfile.ZipFile(path) as before, zipfile.ZipFile(beside, "w") as after:
-            for member in before.infolist():
-                if member.filename not in _OF_FINISH:
-                    after.writestr(member, before.read(member))
-            for name, content in finish.members().items():
-                after.writestr(name, content)
+    with (
+        _replacing(path) as beside,
+        zipfile.ZipFile(path) as before,
+        zipfile.ZipFile(beside, "w") as after,
+    ):
+        for member in before.infolist():
+            if member.filename not in _OF_FINISH:
+                after.writestr(member, before.read(member))
+        for name, content in finish.members().items():
+            after.writestr(name, content)
 
 
 def save_descriptor(path: pathlib.Path, state: dict[str, Any], finish: Finish) -> None:
@@ -113,11 +116,10 @@ def save_descriptor(path: pathlib.Path, state: dict[str, Any], finish: Finish) -
     Raises:
       OSError: it cannot be written; what was at `path` is untouched.
     """
-    with _replacing(path) as beside:
-        with zipfile.ZipFile(beside, "w") as archive:
-            archive.writestr(STATE_MEMBER, json.dumps(state))
-            for name, content in finish.members().items():
-                archive.writestr(name, content)
+    with _replacing(path) as beside, zipfile.ZipFile(beside, "w") as archive:
+        archive.writestr(STATE_MEMBER, json.dumps(state))
+        for name, content in finish.members().items():
+            archive.writestr(name, content)
 
 
 @contextlib.contextmanager
@@ -184,7 +186,9 @@ def read_descriptor(path: pathlib.Path) -> tuple[Discriminants | None, Fusion | 
     """
     with _readable(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-        hands = Discriminants.from_bytes(archive.read(DESCRIPTOR_MEMBER)) if DESCRIPTOR_MEMBER in names else None
+        hands = (
+            Discriminants.from_bytes(archive.read(DESCRIPTOR_MEMBER)) if DESCRIPTOR_MEMBER in names else None
+        )
         fusion = Fusion.from_json(archive.read(FUSION_MEMBER)) if FUSION_MEMBER in names else None
     return hands, fusion
 

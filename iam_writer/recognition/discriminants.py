@@ -10,6 +10,7 @@ import numpy as np
 from iam_writer.recognition import descriptor, scoring
 from iam_writer.recognition.calibration import pieces_of_forms
 from iam_writer.recognition.descriptor import principal_components, shrunk
+from iam_writer.recognition.seen import Seen
 
 COMPONENTS, SHRINKAGE = 600, 0.1
 """Settings of `learn`, chosen by the accuracy of validation lines of IAM.
@@ -73,7 +74,7 @@ class Discriminants:
 
     def project(self, counts: np.ndarray) -> np.ndarray:
         """int `[n, SIZE]` → float32 `[n, components]`: where the writing lies. Without ink it is zero."""
-        inked = counts.any(axis=1)[:, None]
+        inked = counts.sum(axis=1, keepdims=True) > 0
         return np.where(inked, (vectors(counts) - self.mean) @ self.projection, 0).astype(np.float32)
 
     def scores(self, counts: np.ndarray) -> np.ndarray:
@@ -120,7 +121,9 @@ class Discriminants:
                 found = {name: arrays[name] for name in arrays.files}
             version = int(found.pop("version"))
             if version != descriptor.VERSION:
-                raise ValueError(f"it is of version {version} of the hand descriptor, not {descriptor.VERSION}")
+                raise ValueError(
+                    f"it is of version {version} of the hand descriptor, not {descriptor.VERSION}"
+                )
             return cls(**found | {"temperature": float(found["temperature"])})
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"The discriminants are of another version: {error}") from error
@@ -180,10 +183,16 @@ class SeenByDescriptor:
     counts: np.ndarray
     discriminants: Discriminants
 
+    def alone(self) -> dict[str, Seen]:
+        """See `seen.Seen`."""
+        return {}
+
     def answers(self, lines: np.ndarray, forms: np.ndarray) -> scoring.Answers:
         """See `seen.Seen.answers`."""
         some = dataclasses.replace(self, counts=self.counts[lines])
-        of_lines, of_forms = (some._log_probabilities(pieces) for pieces in pieces_of_forms(forms[lines], (1,)))
+        of_lines, of_forms = (
+            some._log_probabilities(pieces) for pieces in pieces_of_forms(forms[lines], (1,))
+        )
         in_order = np.empty_like(of_lines)
         in_order[np.concatenate(pieces_of_forms(forms[lines], (1,))[0])] = of_lines
         return scoring.Answers(in_order, of_forms, np.exp(in_order))
@@ -205,7 +214,11 @@ class SeenByDescriptor:
         self, pieces: Sequence[np.ndarray], of_counts: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
         parts = [
-            of_counts(np.stack([self.counts[piece].sum(axis=0, dtype=np.int64) for piece in pieces[i : i + TOGETHER]]))
+            of_counts(
+                np.stack(
+                    [self.counts[piece].sum(axis=0, dtype=np.int64) for piece in pieces[i : i + TOGETHER]]
+                )
+            )
             for i in range(0, len(pieces), TOGETHER)
         ]
         return np.concatenate(parts).astype(np.float64)

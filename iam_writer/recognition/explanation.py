@@ -10,7 +10,7 @@ from iam_writer.common.errors import MissingDataError
 from iam_writer.common.files import write_beside
 from iam_writer.handwriting.pages import Page
 from iam_writer.recognition import calibration
-from iam_writer.recognition.recognizer import Recognizer, Scan
+from iam_writer.recognition.network_recognizer import NetworkRecognizer, WindowScan
 from iam_writer.recognition.verdict import Verdict
 from pipelines.strips import Strips
 from pipelines.windows import window_starts
@@ -23,9 +23,9 @@ FOR, AGAINST = np.array([60, 160, 40]), np.array([50, 60, 220])  # Blue, green, 
 
 def draw(
     path: str | os.PathLike[str],
-    network: Recognizer,
+    network: NetworkRecognizer,
     page: Page,
-    scan: Scan,
+    scan: WindowScan,
     verdict: Verdict,
     data_dir: str | None,
 ) -> str:
@@ -65,7 +65,7 @@ def draw(
     return note
 
 
-def tint(page: Page, height: int, width: int, scan: Scan, writer: int) -> np.ndarray:
+def tint(page: Page, height: int, width: int, scan: WindowScan, writer: int) -> np.ndarray:
     """uint8 `[height, width, 3]`, blue first: the page, each column of a line tinted by the windows that see it."""
     picture = np.repeat(page.gray[..., None], 3, axis=2).astype(np.float32)
     share = scan.probabilities[:, writer]
@@ -93,7 +93,7 @@ def tint(page: Page, height: int, width: int, scan: Scan, writer: int) -> np.nda
 
 
 def _most_similar(
-    network: Recognizer, page: Page, scan: Scan, strips: Strips, writer: int
+    network: NetworkRecognizer, page: Page, scan: WindowScan, strips: Strips, writer: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pairs of patches, uint8 `[height, width]`: of the page, and of the writer's training lines."""
     starts, images = window_starts(strips, window_width=network.width, stride=network.width // 2)

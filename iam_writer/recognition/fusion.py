@@ -95,8 +95,8 @@ def choose(
     says = network.pooled(lines), descriptor.pooled(lines)
 
     def fusion(weights: tuple[float, float]) -> Fusion:
-        network, descriptor = (tuple(map(float, pair)) for pair in (of_network, of_descriptor))
-        return Fusion(weights, network, descriptor)
+        (a, b), (c, d) = of_network.tolist(), of_descriptor.tolist()
+        return Fusion(weights, (a, b), (c, d))
 
     def cross_entropy(weights: tuple[float, float]) -> float:
         right = fusion(weights).pooled(*says)[0][np.arange(len(truth)), truth]
@@ -112,6 +112,10 @@ class SeenByBoth:
     network: Seen
     descriptor: Seen
     fusion: Fusion
+
+    def alone(self) -> dict[str, Seen]:
+        """See `seen.Seen`."""
+        return {"network": self.network, "descriptor": self.descriptor}
 
     def answers(self, lines: np.ndarray, forms: np.ndarray) -> scoring.Answers:
         """See `seen.Seen.answers`. The hits are those of the network's windows."""

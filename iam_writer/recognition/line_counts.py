@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FEW = 200
 """So few images are counted in this process, because it takes seconds to start others."""
 
+
 def of_images(images: Sequence[bytes], description: str) -> np.ndarray:
     """Counts line images on all cores.
 
@@ -35,7 +36,9 @@ def of_images(images: Sequence[bytes], description: str) -> np.ndarray:
     """
     found = np.zeros((len(images), descriptor.SIZE), np.int32)
     counted = _counted(images)
-    progress = progress_bar(counted, total=len(images), desc=f"counting {description}", unit=" lines", leave=False)
+    progress = progress_bar(
+        counted, total=len(images), desc=f"counting {description}", unit=" lines", leave=False
+    )
     for row, counts in zip(found, progress, strict=True):
         row[:] = counts
     return found

@@ -48,7 +48,7 @@ class WindowScan:
         return int(self.votes.sum())
 
 
-class NetworkRecognizer(Recognizer):
+class NetworkRecognizer(Recognizer[WindowScan]):
     """A network.
 
     Attributes:
@@ -134,7 +134,7 @@ class BothScans:
         return self.network.windows
 
 
-class FusedRecognizer(Recognizer):
+class FusedRecognizer(Recognizer[BothScans]):
     """A network and the hand descriptor together.
 
     Attributes:

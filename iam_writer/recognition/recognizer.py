@@ -7,7 +7,7 @@ import abc
 import dataclasses
 import os
 import pathlib
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -57,7 +57,10 @@ class Answer:
         return self.likeness >= self.threshold
 
 
-class Recognizer(abc.ABC):
+S = TypeVar("S", bound=Scan)
+
+
+class Recognizer(abc.ABC, Generic[S]):
     """What has learnt to name writers, with its calibration.
 
     Attributes:
@@ -76,33 +79,33 @@ class Recognizer(abc.ABC):
         self.rule: Rule | None = None
 
     @abc.abstractmethod
-    def scan(self, page: Page, upside_down: bool = False) -> Scan:
+    def scan(self, page: Page, upside_down: bool = False) -> S:
         """Looks at the lines of a page, or at each line turned by 180°."""
 
     @abc.abstractmethod
-    def pooled(self, scan: Scan) -> np.ndarray:
+    def pooled(self, scan: S) -> np.ndarray:
         """The answer before calibration; float64 `[classes]`."""
 
     @abc.abstractmethod
-    def embedding(self, scan: Scan) -> np.ndarray:
+    def embedding(self, scan: S) -> np.ndarray:
         """A vector that describes the hand; float64 `[embedding]`."""
 
     @abc.abstractmethod
     def see(self, lines: Lines, description: str, rule: Rule | None = None) -> Seen:
         """Looks at a split of a dataset; by its own rule, if no other is given."""
 
-    def answer(self, scan: Scan) -> Answer:
+    def answer(self, scan: S) -> Answer:
         """The calibrated answer."""
         pooled = self.pooled(scan)
         probabilities = self.calibration.probabilities(pooled[None], np.array([scan.amount]))[0]
         likeness = self.calibration.likeness(self.embedding(scan)[None], np.array([pooled.argmax()]))
         return Answer(probabilities, float(likeness[0]), self.calibration.threshold(scan.amount))
 
-    def embeddings(self, scan: Scan) -> np.ndarray:
+    def embeddings(self, scan: S) -> np.ndarray:
         """What a gallery adds up for a page: float64 `[n, embedding]`. Their mean describes the hand."""
         return self.embedding(scan)[None]
 
-    def is_upside_down(self, page: Page, scan: Scan) -> bool | None:
+    def is_upside_down(self, page: Page, scan: S) -> bool | None:
         """Looks at a page upside down, and says whether it is more like a known hand that way.
 
         A known hand is most like itself the right way up. A network is right about 58 of 59 validation forms of IAM's
@@ -122,7 +125,7 @@ class Recognizer(abc.ABC):
             return None
         return turned.likeness > as_it_is.likeness
 
-    def warnings(self, page: Page, scan: Scan) -> list[str]:
+    def warnings(self, page: Page, scan: S) -> list[str]:
         """What is odd about a page, in sentences. The word on `is_upside_down` replaces that of `pages`."""
         upside_down = self.is_upside_down(page, scan)
         if upside_down is None:
@@ -130,7 +133,7 @@ class Recognizer(abc.ABC):
         others = [text for text in page.warnings if text != pages.UPSIDE_DOWN]
         return [*others, pages.UPSIDE_DOWN] if upside_down else others
 
-    def verdict(self, file: str, page: Page, scan: Scan, gallery: Gallery | None = None) -> Verdict:
+    def verdict(self, file: str, page: Page, scan: S, gallery: Gallery | None = None) -> Verdict:
         """Says who wrote a page: one of the gallery if there is one, else one of the known writers."""
         warnings = [*self.warnings(page, scan), *doubts(self.calibration, self.rule, scan.amount)]
         if gallery is not None:
@@ -177,7 +180,7 @@ class Counts:
         return int(self.of_lines.any(axis=1).sum())
 
 
-class DescriptorRecognizer(Recognizer):
+class DescriptorRecognizer(Recognizer[Counts]):
     """Discriminants of the hand descriptor."""
 
     def __init__(self, path: pathlib.Path, calibration: Calibration, discriminants: Discriminants):
@@ -199,7 +202,7 @@ class DescriptorRecognizer(Recognizer):
         return SeenByDescriptor(lines.counts(), self.discriminants)
 
 
-def load(path: str | os.PathLike[str], calibration: Calibration) -> Recognizer:
+def load(path: str | os.PathLike[str], calibration: Calibration) -> Recognizer[Any]:
     """Opens a checkpoint.
 
     Args:

@@ -2,12 +2,10 @@
 
 import base64
 import collections
-import dataclasses
 import html
 import io
 import itertools
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +15,7 @@ from matplotlib.figure import Figure
 from iam_writer.common.files import write_beside
 from iam_writer.recognition import calibration as calibrations
 from iam_writer.recognition import scoring
-from iam_writer.recognition.calibration import Calibration
-from iam_writer.recognition.scanning import Seen
-from pipelines.strips import Strips
+from iam_writer.recognition.evaluation import Evaluation, summary
 
 BARS = 60
 """Writers with a bar of their own."""
@@ -40,49 +36,6 @@ WIDTH = 5
 
 LINE_LENGTH = 12
 """Line heights that a picture of lines is wide; what is longer is shown smaller."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """The answers of a checkpoint about a split.
-
-    Attributes:
-      name: the name of the split.
-      strips: the split.
-      seen: what the network says about its windows.
-      writers: the names of the classes.
-      calibration: the calibration of the network.
-      results: what `scoring.accuracies_of_parts` returns.
-      about: a sentence about the checkpoint.
-    """
-
-    name: str
-    strips: Strips
-    seen: Seen
-    writers: Sequence[str]
-    calibration: Calibration
-    results: dict[str, scoring.Accuracies]
-    about: str
-
-    def judged(self, pieces: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """For pieces of several lines: calibrated probabilities float `[pieces, classes]`, labels, and whether each is accepted."""
-        pooled, amounts = self.seen.pooled(pieces)
-        labels = self.strips.labels[[piece[0] for piece in pieces]]
-        likeness = self.calibration.likeness(self.seen.embedded(pieces), pooled.argmax(axis=1))
-        accepted = likeness >= [self.calibration.threshold(amount) for amount in amounts]
-        return self.calibration.probabilities(pooled, amounts), labels, accepted
-
-
-def summary(evaluation: Evaluation) -> dict[str, float]:
-    """Calibration and rejection: `line_calibration_error`, `form_calibration_error`, `form_accepted` … as shares."""
-    pieces = calibrations.pieces_of_forms(evaluation.strips.groups, (1,))
-    found = {}
-    for level, piece in zip(("line", "form"), pieces, strict=True):
-        probabilities, labels, accepted = evaluation.judged(piece)
-        right = probabilities.argmax(axis=1) == labels
-        found[f"{level}_calibration_error"] = calibrations.calibration_error(probabilities.max(axis=1), right)
-        found[f"{level}_accepted"] = float(accepted.mean())
-    return found
 
 
 def write(evaluation: Evaluation, folder: pathlib.Path) -> pathlib.Path:
@@ -229,13 +182,13 @@ def _by_amount(evaluation: Evaluation) -> Figure:
     lines = [np.array([i]) for i in range(len(evaluation.strips))]
     probabilities, labels, _ = evaluation.judged(lines)
     hit = probabilities.argmax(axis=1) == labels
-    windows = evaluation.seen.scan.votes
-    edges = np.unique(np.quantile(windows, np.linspace(0, 1, 7)))
+    widths = evaluation.strips.widths
+    edges = np.unique(np.quantile(widths, np.linspace(0, 1, 7)))
     for low, high in itertools.pairwise(edges):
         last = high == edges[-1]
-        of_bin = (windows >= low) & ((windows <= high) if last else (windows < high))
+        of_bin = (widths >= low) & ((widths <= high) if last else (widths < high))
         if of_bin.any():
-            _point(left, float(np.median(windows[of_bin])), hit[of_bin])
+            _point(left, float(np.median(widths[of_bin])), hit[of_bin])
     left.set_xlabel("windows on a line")
     left.set_ylabel("accuracy")
     together = _together(evaluation)

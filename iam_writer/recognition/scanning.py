@@ -9,6 +9,7 @@ import numpy as np
 from iam_writer.common.devices import gpus, on_jax
 from iam_writer.recognition import scoring
 from iam_writer.recognition.rule import Rule
+from iam_writer.recognition.seen import Seen
 from pipelines.strips import Strips
 from pipelines.system.progress import progress_bar
 from pipelines.windows import windows
@@ -52,6 +53,10 @@ class SeenByNetwork:
     scan: scoring.Scan
     embeddings: np.ndarray
     amounts: np.ndarray
+
+    def alone(self) -> dict[str, Seen]:
+        """See `seen.Seen`."""
+        return {}
 
     def answers(self, lines: np.ndarray, forms: np.ndarray) -> scoring.Answers:
         """See `scoring.Scan.answers`."""

@@ -46,6 +46,9 @@ class Seen(Protocol):
     def embedded(self, pieces: Iterable[np.ndarray]) -> np.ndarray:
         """One vector that describes the hand of each piece; float64 `[pieces, embedding]`."""
 
+    def alone(self) -> "dict[str, Seen]":
+        """What each of several recognizers says alone, by its name; empty if there is one only."""
+
     def answers(self, lines: np.ndarray, forms: np.ndarray) -> scoring.Answers:
         """What accuracies are made of.
 
@@ -60,7 +63,8 @@ def accuracies(
 ) -> dict[str, scoring.Accuracies]:
     """The accuracies of a split, under its name, and of each of its parts, under '<split>.<part>'.
 
-    A writer of any part may be named for a line.
+    A writer of any part may be named for a line. If a network and the descriptor answer together, '<split>.network' and
+    '<split>.descriptor' are the accuracies of each alone.
 
     Args:
       seen: what is said of the split.
@@ -71,9 +75,10 @@ def accuracies(
     which = {split: np.ones(len(strips.labels), bool)} | {
         f"{split}.{part}": lines for part, lines in parts.items()
     }
-    return {
-        name: scoring.accuracies(
-            seen.answers(lines, strips.groups), strips.labels[lines], strips.groups[lines], strips.widths[lines]
-        )
-        for name, lines in which.items()
-    }
+
+    def of(some: Seen, lines: np.ndarray) -> scoring.Accuracies:
+        answers = some.answers(lines, strips.groups)
+        return scoring.accuracies(answers, strips.labels[lines], strips.groups[lines], strips.widths[lines])
+
+    found = {name: of(seen, lines) for name, lines in which.items()}
+    return found | {f"{split}.{name}": of(one, which[split]) for name, one in seen.alone().items()}

@@ -1,4 +1,4 @@
-"""The answer of a network about a page, in words and as JSON. Does not import TensorFlow."""
+"""The answer of a checkpoint about a page, in words and as JSON. Does not import TensorFlow."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,7 +6,8 @@ from typing import TypedDict
 
 import numpy as np
 
-from iam_writer.recognition.calibration import FEW_FORMS, Calibration
+from iam_writer.recognition import calibration
+from iam_writer.recognition.calibration import Calibration
 from iam_writer.recognition.rule import Rule
 
 
@@ -25,7 +26,8 @@ class VerdictAsJson(TypedDict):
     probability: float | None
     top5: list[LikelyWriter]
     lines: int
-    windows: int
+    windows: int | None
+    validation_forms: int | None
     warning: str | None
 
 
@@ -38,8 +40,9 @@ class Verdict:
       writer: who wrote the page; None if none of the known writers did.
       probability: the probability of `writer`; None if `writer` is None.
       top5: the likeliest known writers, each with a probability. It holds if one of the known writers wrote the page.
-      lines: how many text lines voted.
-      windows: how many windows.
+      lines: how many text lines have ink.
+      windows: how many windows voted; None if the checkpoint has no network.
+      validation_forms: how many forms the probabilities were calibrated on; None for a gallery, which has no such forms.
       warning: what makes the answer less reliable; None if nothing does.
     """
 
@@ -48,7 +51,8 @@ class Verdict:
     probability: float | None
     top5: list[tuple[str, float]]
     lines: int
-    windows: int
+    windows: int | None
+    validation_forms: int | None
     warning: str | None
 
     def as_json(self) -> VerdictAsJson:
@@ -59,6 +63,7 @@ class Verdict:
             "top5": [{"writer": writer, "probability": round(p, 4)} for writer, p in self.top5],
             "lines": self.lines,
             "windows": self.windows,
+            "validation_forms": self.validation_forms,
             "warning": self.warning,
         }
 
@@ -73,12 +78,22 @@ class Verdict:
             rows += [
                 f"  {writer:{width}} {p:6.1%}  {'▪' * round(20 * p)}".rstrip() for writer, p in self.top5
             ]
-        rows.append(
-            f"  {self.windows:,} window{'s' * (self.windows != 1)} on {self.lines} line{'s' * (self.lines != 1)} voted."
-        )
+        rows.append(f"  {self._basis()}")
         if self.warning:
             rows.append(f"  Warning: {self.warning}")
         return "\n".join(rows)
+
+    def _basis(self) -> str:
+        """What the answer rests on."""
+        lines = f"{self.lines} line{'s' * (self.lines != 1)}"
+        if self.windows is None:
+            basis = f"{lines} of writing {'was' if self.lines == 1 else 'were'} compared."
+        else:
+            basis = f"{self.windows:,} window{'s' * (self.windows != 1)} on {lines} voted."
+        if self.writer is not None and self.validation_forms is not None:
+            surest = calibration.surest(self.validation_forms)
+            basis += f" The percentages rest on {self.validation_forms} validation forms; none can exceed {surest:.1%}."
+        return basis
 
 
 def decide(
@@ -88,7 +103,8 @@ def decide(
     known: bool,
     *,
     lines: int,
-    windows: int,
+    windows: int | None,
+    forms: int | None,
     warnings: Sequence[str],
 ) -> Verdict:
     """Puts an answer together.
@@ -98,39 +114,35 @@ def decide(
       writers: names of the classes.
       probabilities: float `[classes]`.
       known: whether one of the known writers wrote the page.
-      lines: how many text lines voted.
-      windows: how many windows.
+      lines: how many text lines have ink.
+      windows: how many windows voted; None if the checkpoint has no network.
+      forms: how many validation forms the probabilities were calibrated on; None for a gallery.
       warnings: sentences.
     """
     order = np.argsort(-probabilities, kind="stable")[:5]
     top5 = [(writers[i], float(probabilities[i])) for i in order]
     writer, probability = top5[0] if known else (None, None)
-    return Verdict(file, writer, probability, top5, lines, windows, _sentences(warnings))
+    return Verdict(file, writer, probability, top5, lines, windows, forms, _sentences(warnings))
 
 
 def _sentences(warnings: Sequence[str]) -> str | None:
     return " ".join(f"{text[0].upper()}{text[1:]}." for text in warnings) or None
 
 
-def doubts(calibration: Calibration, rule: Rule, amount: float) -> list[str]:
+def doubts(kept: Calibration, rule: Rule | None, amount: float) -> list[str]:
     """Reasons why the probabilities may be less reliable than usual.
 
     Args:
-      calibration: the calibration of the network.
-      rule: the answer rule of the network.
-      amount: the amount of writing, in window widths.
+      kept: the calibration of the checkpoint.
+      rule: the answer rule of the checkpoint; None without a network.
+      amount: the amount of writing, as calibration counts it.
     """
     found = []
-    if calibration.combine != rule.combine:
+    if rule is not None and kept.combine != rule.combine:
         found.append(
             "the probabilities are rough, because an older version calibrated this checkpoint for another answer rule. Give "
             "the training command again, which only repeats the calibration"
         )
-    if amount < calibration.amounts[0] / 2:
+    if amount < kept.amounts[0] / 2:
         found.append("there is less than half a line of writing, so the answer is a guess")
-    if calibration.forms < FEW_FORMS:
-        found.append(
-            f"the probabilities are rough, because they were calibrated on only {calibration.forms} validation forms "
-            f"({calibration.lines} lines)"
-        )
     return found

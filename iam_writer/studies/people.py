@@ -24,7 +24,7 @@ from iam_writer.iam_writer_dataset_builder import prepare
 from iam_writer.recognition import calibration as calibrations
 from iam_writer.recognition import inputs, scoring
 from iam_writer.recognition.gallery import Gallery
-from iam_writer.recognition.recognizer import Recognizer, Scan
+from iam_writer.recognition.recognizer import Recognizer, Scan, load
 from iam_writer.recognition.verdict import Verdict
 from iam_writer.studies import glued_pages
 from iam_writer.studies.people_report import STRANGERS, Pairs, Report, Shares
@@ -101,7 +101,7 @@ def run(
       InputError: one of the kinds in `errors`.
       OSError: a file cannot be written.
     """
-    network = Recognizer(checkpoint, inputs.open_calibration(checkpoint))
+    network = load(checkpoint, inputs.open_calibration(checkpoint))
     own = datasets.builders(network.run, data_dir)
     report: Report = {
         **provenance(),
@@ -109,7 +109,7 @@ def run(
         "model": network.run["model"],
         "dataset": [builder.info.full_name for builder in own.values()],
         "split": split,
-        "rule": dataclasses.asdict(network.rule),
+        "rule": network.rule and dataclasses.asdict(network.rule),
         "strangers": None,
         "pages": {},
     }
@@ -194,7 +194,7 @@ def ask(network: Recognizer, form: Form, **condition) -> tuple[Asked, Scan | Non
     lines_found = glued_pages.found(page, number_of)
     if not page.lines:
         return Asked(form, lines_found, None), None
-    scan = network.scan(network.lay(page))
+    scan = network.scan(page)
     return Asked(form, lines_found, network.verdict(form.name, page, scan)), scan
 
 
@@ -234,7 +234,7 @@ def enrolled(network: Recognizer, seen: Sequence[tuple[Form, Scan]]) -> Shares |
         if form.writer in gallery.writers:
             others.setdefault(form.writer, scan)
         else:
-            gallery = gallery.with_pages(form.writer, scan.embeddings[scan.votes])
+            gallery = gallery.with_pages(form.writer, network.embeddings(scan))
     named = accepted = 0
     for writer, scan in others.items():
         probabilities, known = gallery.rank(network.embedding(scan), network.calibration)

@@ -1,6 +1,7 @@
 """A network's accuracies on unchanged lines, on corrupted lines, and on other scans. The flags are in robustness.py."""
 
 import dataclasses
+import functools
 import io
 import json
 import pathlib
@@ -12,13 +13,13 @@ import numpy as np
 from PIL import Image
 
 from iam_writer.common.datasets import builders, line_examples
-from iam_writer.common.errors import MissingDataError
+from iam_writer.common.errors import FlagError, MissingDataError
 from iam_writer.common.files import write_beside
 from iam_writer.common.provenance import Provenance, provenance
 from iam_writer.handwriting import images
-from iam_writer.recognition import checkpoints
+from iam_writer.recognition import inputs, line_counts, recognizer, scoring
 from iam_writer.recognition.rule import Rule
-from iam_writer.recognition.scanning import evaluate, seeing
+from iam_writer.recognition.seen import Lines
 from iam_writer.studies.corruptions import CORRUPTIONS, corrupted
 from pipelines.strips import Example, open_or_build
 
@@ -35,8 +36,8 @@ class Report(Provenance):
       checkpoint: its path.
       dataset: the datasets that the network was trained on.
       split: the split whose lines were scanned.
-      rule: the fields of the `Rule` that the figures follow.
-      rule_of_checkpoint: the fields of the `Rule` that the checkpoint keeps.
+      rule: the fields of the `Rule` that the figures follow; None without a network.
+      rule_of_checkpoint: the fields of the `Rule` that the checkpoint keeps; None without a network.
       results: the accuracies on clean lines, and under each corruption.
       same_lines: with --other_scans, the accuracies on the lines that are in both the dataset and the folder: for the
         images of the 'dataset' and for the 'other scans'.
@@ -45,8 +46,8 @@ class Report(Provenance):
     checkpoint: str
     dataset: list[str]
     split: str
-    rule: dict[str, str | int | float]
-    rule_of_checkpoint: dict[str, str | int | float]
+    rule: dict[str, str | int | float] | None
+    rule_of_checkpoint: dict[str, str | int | float] | None
     results: dict[str, Accuracies]
     same_lines: NotRequired[dict[str, Accuracies]]
 
@@ -67,24 +68,31 @@ def run(
       InputError: one of the kinds in `errors`.
       OSError: a file cannot be written.
     """
-    trained = checkpoints.read_state(pathlib.Path(checkpoint))["run"]
-    own = builders(trained, data_dir)
-    kept = checkpoints.read_rule(pathlib.Path(checkpoint))
-    rule = kept.changed(window_stride, combine)
-    model = seeing(checkpoints.load(checkpoint))
-    _, width, height = model.input_shape
+    network = recognizer.load(checkpoint, inputs.open_calibration(checkpoint))
+    own = builders(network.run, data_dir)
+    kept = network.rule
+    if kept is None and (window_stride or combine):
+        raise FlagError(
+            f"{checkpoint} holds no network, so it has no windows: leave out --window_stride and --combine."
+        )
+    rule = kept and kept.changed(window_stride, combine)
 
     def accuracies(examples: Iterable[Example], name: str) -> Accuracies:
+        some = list(examples)
         with tempfile.TemporaryDirectory() as folder:
             strips = open_or_build(
                 pathlib.Path(folder) / name,
-                lambda: examples,
-                height=height,
-                min_width=width,
+                lambda: some,
+                height=network.run["patch_height"],
+                min_width=network.run["patch_width"],
                 source=name,
                 black_on_white=True,
             )
-            return evaluate(model, strips, rule, name)
+            counts = functools.partial(line_counts.of_images, [line.image for line in some], name)
+            answers = network.see(Lines(strips, counts), name, rule).answers(
+                np.ones(len(some), bool), strips.groups
+            )
+            return scoring.accuracies(answers, strips.labels, strips.groups, strips.widths)
 
     def lines(part: str) -> Iterator[Example]:
         return line_examples(own, part)
@@ -96,8 +104,8 @@ def run(
         "checkpoint": checkpoint,
         "dataset": [builder.info.full_name for builder in own.values()],
         "split": split,
-        "rule": dataclasses.asdict(rule),
-        "rule_of_checkpoint": dataclasses.asdict(kept),
+        "rule": rule and dataclasses.asdict(rule),
+        "rule_of_checkpoint": kept and dataclasses.asdict(kept),
         "results": {CLEAN: accuracies(lines(split), CLEAN)},
     }
     for name in CORRUPTIONS:
@@ -119,16 +127,22 @@ def table(report: Report) -> str:
     groups = [report["results"]]
     if "same_lines" in report:
         groups.append(report["same_lines"])
-    rule, kept = (Rule(**report[name]) for name in ("rule", "rule_of_checkpoint"))
-    rows = [f"Answer rule: {rule.in_words()}." + (f" {rule.instead_of(kept)}" if rule != kept else "")]
+    rows = []
+    if report["rule"] is not None and report["rule_of_checkpoint"] is not None:
+        rule, kept = Rule(**report["rule"]), Rule(**report["rule_of_checkpoint"])
+        rows.append(
+            f"Answer rule: {rule.in_words()}." + (f" {rule.instead_of(kept)}" if rule != kept else "")
+        )
     for group in groups:
         first = next(iter(group.values()))
         head = f"{first['lines']:,} lines, {first['forms']:,} forms"
         rows.append(f"{head:24}{'patches':>9}{'lines':>9}{'drop':>7}{'forms':>9}")
         for name, result in group.items():
             drop = 100 * (first["line_top1"] - result["line_top1"])
-            shares = "".join(f"{result[f'{level}_top1']:>9.1%}" for level in ("patch", "line"))
-            rows.append(f"{name:24}{shares}{drop:>7.1f}{result['form_top1']:>9.1%}")
+            patches = f"{result['patch_top1']:.1%}" if "patches" in result else "-"
+            rows.append(
+                f"{name:24}{patches:>9}{result['line_top1']:>9.1%}{drop:>7.1f}{result['form_top1']:>9.1%}"
+            )
     return "\n".join(rows)
 
 

@@ -1,4 +1,4 @@
-"""Names writers without a network, on the same lines: a support vector machine, or discriminants of the hand descriptor."""
+"""Names writers without a network, on the same lines: a support vector machine."""
 
 import concurrent.futures
 import dataclasses
@@ -9,6 +9,7 @@ import multiprocessing
 import pathlib
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -21,8 +22,7 @@ from iam_writer.common.files import write_beside
 from iam_writer.common.provenance import provenance
 from iam_writer.common.specs import config_of
 from iam_writer.iam_writer_dataset_builder import prepare
-from iam_writer.recognition import descriptor, discriminants, scoring
-from iam_writer.recognition.rule import LOG_PROBABILITIES, Rule
+from iam_writer.recognition import scoring
 from iam_writer.studies import hand_made_features
 from pipelines.strips import Example, examples_of_split
 from pipelines.system.cores import usable_cores
@@ -68,8 +68,7 @@ def run(
     max_bad_images: float,
     processes: int | None,
     workdir: str,
-    model: str,
-) -> dict[str, dict[str, float]]:
+) -> dict[str, scoring.Accuracies]:
     """Counts the features of each line, learns, and evaluates.
 
     Args: see the flags of the same names of `iam_writer.studies.baseline`.
@@ -82,7 +81,7 @@ def run(
       InputError: one of the kinds in `errors`.
       OSError: a file cannot be written.
     """
-    config = dict(locals())
+    config = dict(locals()) | {"model": "svm"}
     began = time.monotonic()
     pathlib.Path(workdir).mkdir(parents=True, exist_ok=True)
     builder = prepare(
@@ -93,16 +92,13 @@ def run(
         page_pattern=page_pattern,
         writer_pattern=writer_pattern,
     )
-    method = METHODS[model]
-    splits = {
-        name: _extract(builder, name, method.counts, processes) for name in ("train", "validation", "test")
-    }
+    splits = {name: _extract(builder, name, processes) for name in ("train", "validation", "test")}
     extracted = time.monotonic()
     classes = builder.info.features["writer"].num_classes
-    scores, about = method.train(splits["train"], splits["validation"], classes)
+    scores, about = train_svm(splits["train"], splits["validation"], classes)
     results = {name: evaluate(scores, splits[name], classes) for name in ("validation", "test")}
 
-    summary = {
+    summary: dict[str, Any] = {
         f"{split}.{name}": value for split, result in results.items() for name, value in result.items()
     }
     now = time.monotonic()
@@ -127,7 +123,7 @@ A writer without training lines has the score -inf.
 """
 
 
-def train_svm(train: Split, validation: Split, classes: int) -> tuple[Scores, dict[str, object]]:
+def train_svm(train: Split, validation: Split, classes: int) -> tuple[Scores, dict[str, Any]]:
     """Trains a machine with each of PENALTIES, and chooses the one with the best accuracy of validation lines.
 
     Returns:
@@ -162,57 +158,7 @@ def svm_scores(train: Split, penalty: float, classes: int) -> Scores:
     return scores
 
 
-COMPONENTS, SHRINKAGE = 600, 0.1
-"""Settings of the discriminants, chosen by the accuracy of validation lines of IAM.
-
-Accuracies differ little for 400 to 800 components, and for a shrinkage of 0.03 to 0.4.
-"""
-
-
-def train_descriptor(train: Split, validation: Split, classes: int) -> tuple[Scores, dict[str, object]]:
-    """Learns linear discriminants of the writers from lines, and from pairs of neighbouring lines of a form.
-
-    Returns:
-      The scores, which are log probabilities with a temperature chosen on validation lines; and entries of result.json.
-    """
-    pairs, first = discriminants.pairs(train.counts, train.forms)
-    counts, labels = (
-        np.concatenate([train.counts, pairs]),
-        np.concatenate([train.labels, train.labels[first]]),
-    )
-    found = discriminants.Discriminants.fit(_of_ink(counts), labels, classes, COMPONENTS, SHRINKAGE)
-    found = found.calibrated(_of_ink(validation.counts), validation.labels)
-    about: dict[str, object] = {"train.components": COMPONENTS, "train.shrinkage": SHRINKAGE}
-    about["train.temperature"] = found.temperature
-    return lambda counts: found.log_probabilities(_of_ink(counts)), about
-
-
-def _of_ink(counts: np.ndarray) -> np.ndarray:
-    return descriptor.features(counts, centres="ink")
-
-
-def descriptor_counts(image: bytes) -> np.ndarray:
-    """What `descriptor.counts` returns for an image file."""
-    with Image.open(io.BytesIO(image)) as picture:
-        return descriptor.counts(np.asarray(picture.convert("L"))).astype(np.int32)
-
-
-@dataclasses.dataclass(frozen=True)
-class Method:
-    """A way to name writers: a function from an image file to counts, int `[SIZE]`, and a function that learns from counts."""
-
-    counts: Callable[[bytes], np.ndarray]
-    train: Callable[[Split, Split, int], tuple[Scores, dict[str, object]]]
-
-
-METHODS = {
-    "svm": Method(hand_made_features.counts, train_svm),
-    "descriptor": Method(descriptor_counts, train_descriptor),
-}
-"""The value of --model → its method."""
-
-
-def evaluate(scores: Scores, split: Split, classes: int) -> dict[str, float]:
+def evaluate(scores: Scores, split: Split, classes: int) -> scoring.Accuracies:
     """The accuracies of lines, and of forms with their pooled counts. See `scoring.accuracies`.
 
     Args:
@@ -221,31 +167,13 @@ def evaluate(scores: Scores, split: Split, classes: int) -> dict[str, float]:
       classes: the number of writers.
     """
 
-    def accuracies(part: Split) -> dict[str, float]:
-        none = np.zeros(len(part.labels), np.int64)
-        scanned = scoring.Scan(
-            scores(part.counts),
-            votes=none + 1,
-            blank=none > 0,
-            windows=none + 1,
-            top1=none,
-            top5=none,
-            rule=Rule(stride=1, combine=LOG_PROBABILITIES),
-        )
-        return scoring.accuracies(scanned, part.labels, part.forms, part.widths)
-
-    lines, forms = accuracies(split), accuracies(split.pooled())
-    found = {
-        name: value for name, value in lines.items() if name.startswith("line") and "entropy" not in name
-    }
-    found |= {name: value for name, value in forms.items() if name.startswith("form_")}
-    return found | {name: lines[name] for name in ("lines", "forms", "writers")}
+    answers = scoring.Answers(scores(split.counts), scores(split.pooled().counts))
+    return scoring.accuracies(answers, split.labels, split.forms, split.widths)
 
 
 def _extract(
     builder: tfds.core.DatasetBuilder,
     split: str,
-    counts: Callable[[bytes], np.ndarray],
     processes: int | None,
 ) -> Split:
     """The features of a split's lines."""
@@ -254,7 +182,7 @@ def _extract(
     # Processes are spawned and not forked, because a fork of a process with TensorFlow's threads may hang.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(processes or usable_cores(), mp_context=context) as pool:
-        found = pool.map(counts, [example.image for example in examples], chunksize=16)
+        found = pool.map(hand_made_features.counts, [example.image for example in examples], chunksize=16)
         counted = list(progress_bar(found, total=len(examples), desc=split, unit=" images"))
     labels, forms = ([getattr(example, name) for example in examples] for name in ("label", "group"))
     return Split(np.stack(counted), np.array(labels), np.array(forms), np.array(list(map(_width, examples))))

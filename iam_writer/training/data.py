@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from iam_writer.common.datasets import joint_strips, writers
+from iam_writer.common.datasets import Builders, joint_strips, writers
 from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
 from iam_writer.training.settings import Settings
 from pipelines.strips import Strips
@@ -17,12 +17,14 @@ class Data:
       fingerprints: for each dataset, the fingerprint of the files that it was made from.
       writers: the name of each class.
       strips: split → the strips of all datasets together.
+      builders: config → the dataset.
     """
 
     names: list[str]
     fingerprints: list[str]
     writers: list[str]
     strips: dict[str, Strips]
+    builders: Builders
 
 
 def load(settings: Settings) -> Data:
@@ -52,4 +54,5 @@ def load(settings: Settings) -> Data:
         [info.metadata["fingerprint"] for info in infos],
         writers(builders),
         strips,
+        builders,
     )

@@ -10,31 +10,32 @@ import logging
 import pathlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import filelock
 import keras
 import numpy as np
 import tensorflow as tf
 
-from iam_writer.common.datasets import parts
 from iam_writer.common.errors import OtherRunError
 from iam_writer.common.files import write_beside
+from iam_writer.common.names import DESCRIPTOR
 from iam_writer.common.provenance import provenance
-from iam_writer.recognition import checkpoints
-from iam_writer.recognition.calibrate import calibrate
+from iam_writer.recognition import checkpoints, discriminants, scoring
 from iam_writer.recognition.rule import Rule
-from iam_writer.recognition.scanning import see, seeing
+from iam_writer.recognition.scanning import seeing
 from iam_writer.training.compiling import compiled_model
 from iam_writer.training.data import Data, load
 from iam_writer.training.distribution import is_chief, set_up_device, wait_for_each_other
+from iam_writer.training.finishing import Finished, finish_descriptor, finish_network
 from iam_writer.training.settings import Settings, check_same_run
-from iam_writer.training.trainer import BEST, LAST, Progress, Trainer
+from iam_writer.training.trainer import BEST, BEST_DESCRIPTOR, LAST, Progress, Trainer
 from pipelines.patch_order import number_of_positions
 
 log = logging.getLogger(__name__)
 
 
-def run(settings: Settings) -> dict[str, dict[str, float]]:
+def run(settings: Settings) -> dict[str, scoring.Accuracies]:
     """Trains, or continues a stopped training, and evaluates the best epoch.
 
     Args:
@@ -83,16 +84,20 @@ def _run(
     strategy: tf.distribute.Strategy,
     precision: str,
     began: float,
-) -> dict[str, dict[str, float]]:
+) -> dict[str, scoring.Accuracies]:
+    if settings.model == DESCRIPTOR:
+        return _run_descriptor(settings, workdir, began)
     data = load(settings)
     positions = number_of_positions(data.strips["train"], settings.patch_width)
     steps_per_epoch = max(1, round(settings.patch_fraction * positions / settings.batch_size))
-    origin = {"precision": precision, "writers": data.writers, "fingerprint": data.fingerprints}
-    identity = json.loads(json.dumps(settings.decides_weights | origin))
+    identity = _identity(settings, data, precision=precision)
 
     last = workdir / LAST
     chief = is_chief(strategy)
     progress = Progress()
+    if (workdir / BEST_DESCRIPTOR).exists():
+        before = checkpoints.read_state(workdir / BEST_DESCRIPTOR)["run"]
+        check_same_run(before, identity, str(workdir / BEST_DESCRIPTOR), settings.specs)
     if last.exists():
         state = checkpoints.read_state(last)
         check_same_run(state["run"], identity, str(last), settings.specs)
@@ -131,18 +136,41 @@ def _run(
 
     checkpoints.restore(model, workdir / BEST)
     rule = Rule.chosen(settings.patch_width, settings.window_stride, settings.combine)
-    best, seen, results = seeing(model), {}, {}
-    for split in ("validation", "test"):
-        strips = data.strips[split]
-        seen[split] = see(best, strips, rule, split)
-        results |= seen[split].accuracies(split, strips, parts(identity, strips.labels))
-    calibration = calibrate(best, data.strips["train"], data.strips["validation"], seen["validation"])
-    minutes = (time.monotonic() - began) / 60
-    summary = {"minutes": minutes} | _summary(settings, data, progress, precision, rule, results)
+    finished = finish_network(data, seeing(model), rule, settings.fuse)
     if chief:
-        checkpoints.add_calibration(workdir / BEST, rule, calibration)
-        write_beside(workdir / "result.json", json.dumps(summary, indent=2) + "\n")
-    return results
+        checkpoints.add_finish(workdir / BEST, finished.finish)
+        trained = _of_training(settings, progress) | {"precision": precision}
+        _write_result(settings, data, began, finished, trained)
+    return finished.results
+
+
+def _run_descriptor(settings: Settings, workdir: pathlib.Path, began: float) -> dict[str, scoring.Accuracies]:
+    """Learns the hands of the writers by the descriptor. It takes so little time that a killed run begins anew."""
+    data = load(settings)
+    identity = _identity(settings, data)
+    for name in (LAST, BEST, BEST_DESCRIPTOR):
+        if (workdir / name).exists():
+            before = checkpoints.read_state(workdir / name)["run"]
+            check_same_run(before, identity, str(workdir / name), settings.specs)
+    write_beside(workdir / "flags.txt", settings.as_flags())
+    train = data.strips["train"]
+    log.info("%s: %d training images of %d writers.", ", ".join(data.names), len(train), len(data.writers))
+    finished = finish_descriptor(data)
+    checkpoints.save_descriptor(workdir / BEST_DESCRIPTOR, {"run": identity}, finished.finish)
+    learnt = {
+        "train.lines": len(train),
+        "train.components": discriminants.COMPONENTS,
+        "train.shrinkage": discriminants.SHRINKAGE,
+    }
+    _write_result(settings, data, began, finished, learnt)
+    return finished.results
+
+
+def _identity(settings: Settings, data: Data, **more: str) -> dict[str, Any]:
+    """What a checkpoint says of its run; another run must not go on from it."""
+    origin = {"writers": data.writers, "fingerprint": data.fingerprints, **more}
+    identity: dict[str, Any] = json.loads(json.dumps(settings.decides_weights | origin))
+    return identity
 
 
 def run_seeds(settings: Settings) -> dict[str, float | list[float]]:
@@ -180,19 +208,9 @@ def run_seeds(settings: Settings) -> dict[str, float | list[float]]:
     return summary
 
 
-def _summary(
-    settings: Settings,
-    data: Data,
-    progress: Progress,
-    precision: str,
-    rule: Rule,
-    results: dict[str, dict[str, float]],
-) -> dict[str, object]:
-    """result.json: one flat object of the accuracies and of how they were obtained."""
-    summary = {
-        f"{split}.{name}": value for split, result in results.items() for name, value in result.items()
-    }
-    summary |= {
+def _of_training(settings: Settings, progress: Progress) -> dict[str, Any]:
+    """The entries of result.json about the training of a network."""
+    return {
         "train.steps": progress.step,
         "train.patches": progress.step * settings.batch_size,
         "train.best_step": progress.best_step,
@@ -201,10 +219,25 @@ def _summary(
         "train.patches_per_second": progress.patches / progress.seconds if progress.seconds else None,
         "train.input_wait_fraction": progress.waited / progress.seconds if progress.seconds else None,
         "train.accuracy": progress.history[-1]["train.accuracy"],
+    }
+
+
+def _write_result(
+    settings: Settings, data: Data, began: float, finished: Finished, trained: dict[str, Any]
+) -> None:
+    """Writes result.json: one flat object of the accuracies and of how they were obtained."""
+    summary: dict[str, Any] = {"minutes": (time.monotonic() - began) / 60}
+    for results in (finished.results, finished.calibration_errors):
+        for split, result in results.items():
+            summary |= {f"{split}.{name}": value for name, value in result.items()}
+    finish = finished.finish
+    summary |= trained
+    summary |= {
         "dataset": data.names,
         "dataset_fingerprint": data.fingerprints,
-        "precision": precision,
-        "rule": dataclasses.asdict(rule),
+        "rule": finish.rule and dataclasses.asdict(finish.rule),
+        "fusion": finish.fusion and dataclasses.asdict(finish.fusion),
         "config": dataclasses.asdict(settings),
     }
-    return summary | provenance()
+    summary |= provenance()
+    write_beside(pathlib.Path(settings.workdir) / "result.json", json.dumps(summary, indent=2) + "\n")

@@ -8,13 +8,13 @@ import numpy as np
 from PIL import Image
 
 from iam_writer.common.files import write_beside
+from iam_writer.common.names import DESCRIPTOR
 from iam_writer.handwriting import pages, splits
 from iam_writer.handwriting.line import Line
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
-from iam_writer.recognition import inputs
-from iam_writer.recognition.recognizer import Recognizer
+from iam_writer.recognition import inputs, recognizer
 from iam_writer.training.settings import Settings
-from iam_writer.training.trainer import BEST
+from iam_writer.training.trainer import BEST, BEST_DESCRIPTOR
 
 NUMBER = 3
 """How many pages are written. Each is by another writer."""
@@ -34,14 +34,14 @@ def ask(settings: Settings) -> str:
     """
     workdir = pathlib.Path(settings.workdir)
     written = write(settings, workdir / "pages")
-    best = workdir / BEST
-    network = Recognizer(best, inputs.open_calibration(best))
+    best = workdir / (BEST_DESCRIPTOR if settings.model == DESCRIPTOR else BEST)
+    network = recognizer.load(best, inputs.open_calibration(best))
     page = pages.read(written[0])
-    verdict = network.verdict(str(written[0]), page, network.scan(network.lay(page)))
+    verdict = network.verdict(str(written[0]), page, network.scan(page))
     command = f"iam-writer identify --checkpoint={shlex.quote(str(best))} {shlex.quote(str(written[1]))}"
     return (
-        f"The folder {workdir / 'pages'} holds pages that the network has not seen. The name of a file begins with the "
-        f"writer. The network's answer about the first page:\n{verdict.as_text()}\n\nAsk about the next page:\n  {command}"
+        f"The folder {workdir / 'pages'} holds pages that were not trained on. The name of a file begins with the "
+        f"writer. The answer about the first page:\n{verdict.as_text()}\n\nAsk about the next page:\n  {command}"
     )
 
 

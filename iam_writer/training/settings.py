@@ -11,6 +11,8 @@ from iam_writer.common.names import (
     AUGMENTATIONS,
     COMBINATIONS,
     DATASETS_IN_WORDS,
+    DESCRIPTOR,
+    FUSIONS,
     GATHERS,
     MODELS,
     PRECISIONS,
@@ -118,7 +120,19 @@ class Settings:
         None,
         "The address of a tf.data service (pipelines.serve) whose workers make the batches: grpc://host:port.",
     )
-    model: str = _setting("article", "The network.", choices=MODELS, is_key=True)
+    model: str = _setting(
+        "article",
+        "The network; or descriptor: linear discriminants of the hand descriptor, which are learnt in a minute.",
+        choices=MODELS,
+        is_key=True,
+    )
+    fuse: str = _setting(
+        "auto",
+        "Whether the hand descriptor answers together with the network. descriptor: yes. auto: if it names no fewer "
+        "validation lines rightly than the network alone.",
+        choices=FUSIONS,
+        is_key=True,
+    )
     augment: list[str] = _setting(  # noqa: RUF009  The list is copied for each object.
         [],
         f"Random changes to the patches in training, with commas between: {', '.join(AUGMENTATIONS)}; or all.",
@@ -205,6 +219,10 @@ class Settings:
     @property
     def decides_weights(self) -> dict:
         """The settings that the weights of each step depend on. A run can only be continued if they are unchanged."""
+        if self.model == DESCRIPTOR:
+            names = ("model", "patch_height", "patch_width")
+            decisive = {name: getattr(self, name) for name in names}
+            return decisive | {"dataset": [spec.name for spec in self.specs]}
         names = (
             "model augment patch_height patch_width patch_fraction balance batch_size precision strategy seed "
             "learning_rate learning_rate_schedule warmup_fraction "
@@ -216,6 +234,12 @@ class Settings:
             decisive["epochs"] = self.epochs
         return decisive
 
+
+OF_DESCRIPTOR = frozenset(
+    "dataset manual_dir data_dir max_bad_images num_writers forms_per_writer lines_per_form synthetic_seed script "
+    "test_script fonts_dir text_file patch_height patch_width model workdir".split()
+)
+"""The settings that matter with --model=descriptor. The others are about networks."""
 
 REMOVED = {"weight_decay": 0.0, "label_smoothing": 0.0, "ema_momentum": 0.0}
 """Settings that older versions had, with the values that did nothing: checkpoints of those versions name them."""

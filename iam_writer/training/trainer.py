@@ -47,6 +47,9 @@ AGREEMENT_STEPS = 50
 LAST, BEST = "last.keras", "best.keras"
 """Checkpoints in a workdir: the newest, and the one of the epoch with the best accuracy of validation lines."""
 
+BEST_DESCRIPTOR = "best.descriptor"
+"""The checkpoint of a run of --model=descriptor."""
+
 
 Speed = TypedDict("Speed", {"patches/s": int, "waiting": str}, total=False)
 """What the progress bar shows of the speed of a run."""

@@ -45,9 +45,7 @@ def test_hands_are_told_apart(hands, writers):
     assert svm.evaluate(scores, strange, classes=4)["line_top1"] == 0
 
 
-@pytest.mark.parametrize(
-    "recipe", ["descriptor_top50", "descriptor_writers301", "svm_top50", "svm_writers301"]
-)
+@pytest.mark.parametrize("recipe", ["svm_top50", "svm_writers301"])
 def test_recipes(recipe):
     """The program accepts the recipe's flags, and reports what is missing."""
     done = run_module(
