@@ -4,7 +4,7 @@
 
 Each format gets a folder in --output. The folder holds the network, and writers.txt with the names of its classes. All
 formats take patches, uint8 [n, width, height], and give probabilities before calibration. The SavedModel also takes one
-gray line of any size.
+gray line of any size. If the hand descriptor answers together with the network, its arrays are written as descriptor.npz.
 
 The program compares each export with the checkpoint on a few lines. It keeps an export only if no probability differs by
 more than 0.0001. Then it prints five lines of Python that run the export.
@@ -24,6 +24,7 @@ from absl import flags
 
 from iam_writer.common import programs
 from iam_writer.common.errors import ExportError
+from iam_writer.common.files import write_beside
 from iam_writer.exporting import formats
 from iam_writer.recognition import checkpoints
 from pipelines.system import command_line
@@ -54,7 +55,12 @@ def main(argv: list[str]) -> None:
 
 
 def _export(checkpoint: str, output: str, data_dir: str | None, names: list[str]) -> int:
-    checkpoints.read_state(pathlib.Path(checkpoint))
+    discriminants, _ = checkpoints.read_descriptor(pathlib.Path(checkpoint))
+    if not checkpoints.has_network(pathlib.Path(checkpoint)):
+        raise ExportError(
+            f"{checkpoint} holds no network, only the hand descriptor, which runs in this package without TensorFlow: "
+            "iam_writer.recognition.recognizer.load opens it."
+        )
     folder = pathlib.Path(output).resolve()
     programs.check_folder(folder)
     if folder.is_file() or not folder.name:
@@ -84,6 +90,13 @@ def _export(checkpoint: str, output: str, data_dir: str | None, names: list[str]
         )
         snippet = formats.snippet(name, export.folder, exporter.width, exporter.height)
         print(textwrap.indent(snippet, "    "), end="\n\n", flush=True)
+    if discriminants is not None and folder.is_dir():
+        path = folder / "descriptor.npz"
+        write_beside(path, discriminants.to_bytes())
+        print(
+            f"The hand descriptor is not part of these formats: they give the answers of the network alone. {path} holds "
+            "its arrays (mean, projection, means, temperature), which iam_writer.recognition.discriminants explains."
+        )
     return status
 
 

@@ -82,7 +82,7 @@ def network(trained):
     from iam_writer.recognition import checkpoints, recognizer
 
     path = trained[0] / "best.keras"
-    return recognizer.Recognizer(path, checkpoints.read_calibration(path))
+    return recognizer.load(path, checkpoints.read_calibration(path))
 
 
 @pytest.fixture(scope="session")

@@ -40,12 +40,24 @@ def test_good_and_bad_files_each_get_their_answer(trained, form_images, tmp_path
     assert list(answers) == [*map(str, form_images[:3]), str(bad[0]), str(tmp_path / "upside.png")]
     writers = checkpoints.read_state(checkpoint)["run"]["writers"]
     for answer in answers.values():
-        assert list(answer) == ["file", "writer", "probability", "top5", "lines", "windows", "warning"]
+        assert list(answer) == [
+            "file",
+            "writer",
+            "probability",
+            "top5",
+            "lines",
+            "windows",
+            "validation_forms",
+            "warning",
+        ]
         assert len(answer["top5"]) == 5 and answer["top5"][0]["writer"] in writers
         assert sum(entry["probability"] for entry in answer["top5"]) == pytest.approx(1, abs=1e-3)
         assert answer["windows"] > 0
         assert answer["writer"] in (None, answer["top5"][0]["writer"])
-        assert "only 5 validation forms" in answer["warning"]
+        assert answer["validation_forms"] == 5 and answer["probability"] in (
+            None,
+            pytest.approx(0.5, abs=0.36),
+        )
     assert answers[str(form_images[0])]["lines"] == 2
     assert "looks printed" in answers[str(bad[0])]["warning"]
     said = done.stderr

@@ -473,8 +473,7 @@ def test_every_flagfile_is_valid():
         "compact_writers301",
         "deepwriter_top50",
     }
-    # The flagfiles of studies.baseline use another --model. The test of studies.baseline reads them.
-    for name in {name for name in names if not name.startswith("descriptor_")}:
+    for name in names:
         flags.FLAGS.unparse_flags()
         flags.FLAGS(["train", f"--flagfile={folder / name}.flags"])
         assert train.settings_from_flags().workdir == f"runs/{name}"

@@ -72,37 +72,38 @@ class Discriminants:
             mean.astype(np.float32), (directions @ whiten).astype(np.float32), means.astype(np.float32)
         )
 
-    def project(self, counts: np.ndarray) -> np.ndarray:
-        """int `[n, SIZE]` → float32 `[n, components]`: where the writing lies. Without ink it is zero."""
-        inked = counts.sum(axis=1, keepdims=True) > 0
-        return np.where(inked, (vectors(counts) - self.mean) @ self.projection, 0).astype(np.float32)
+    def project(self, vectors: np.ndarray) -> np.ndarray:
+        """float `[n, dimensions]` → float32 `[n, components]`: where the writing lies. Without ink it is zero."""
+        return np.where(_inked(vectors)[:, None], (vectors - self.mean) @ self.projection, 0).astype(
+            np.float32
+        )
 
-    def scores(self, counts: np.ndarray) -> np.ndarray:
-        """int `[n, SIZE]` → float32 `[n, writers]`: log likelihoods but for a constant; no temperature.
+    def scores(self, vectors: np.ndarray) -> np.ndarray:
+        """float `[n, dimensions]` → float32 `[n, writers]`: log likelihoods but for a constant; no temperature.
 
         Without ink all writers with lines are equally likely.
         """
-        inside = self.project(counts)
+        inside = self.project(vectors)
         distances = ((inside**2).sum(axis=1)[:, None] - 2 * inside @ self.means.T) + (self.means**2).sum(
             axis=1
         )
-        distances[~counts.any(axis=1)] = 0 * self.means[:, 0]
+        distances[~_inked(vectors)] = 0 * self.means[:, 0]
         return np.nan_to_num(-0.5 * distances, nan=-np.inf).astype(np.float32)
 
-    def log_probabilities(self, counts: np.ndarray) -> np.ndarray:
-        """int `[n, SIZE]` → float64 `[n, writers]`, with the temperature."""
-        return _log_softmax(self.scores(counts) / self.temperature)
+    def log_probabilities(self, vectors: np.ndarray) -> np.ndarray:
+        """float `[n, dimensions]` → float64 `[n, writers]`, with the temperature."""
+        return _log_softmax(self.scores(vectors) / self.temperature)
 
-    def calibrated(self, counts: np.ndarray, labels: np.ndarray) -> "Discriminants":
+    def calibrated(self, vectors: np.ndarray, labels: np.ndarray) -> "Discriminants":
         """The same with the temperature that makes lines of known writers, not learnt from, the likeliest.
 
         C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017.
 
         Args:
-          counts: int `[n, SIZE]` of validation.
+          vectors: float `[n, dimensions]` of validation.
           labels: int `[n]`.
         """
-        scores, rows = self.scores(counts), np.arange(len(labels))
+        scores, rows = self.scores(vectors), np.arange(len(labels))
         temperatures = np.geomspace(0.1, 100, 121)
         # A writer without lines to learn from has no likelihood at any temperature.
         losses = [-np.maximum(_log_softmax(scores / t)[rows, labels], -700).mean() for t in temperatures]
@@ -211,17 +212,18 @@ class SeenByDescriptor:
         return self._of_pieces(pieces, self.discriminants.log_probabilities)
 
     def _of_pieces(
-        self, pieces: Sequence[np.ndarray], of_counts: Callable[[np.ndarray], np.ndarray]
+        self, pieces: Sequence[np.ndarray], of_vectors: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
-        parts = [
-            of_counts(
-                np.stack(
-                    [self.counts[piece].sum(axis=0, dtype=np.int64) for piece in pieces[i : i + TOGETHER]]
-                )
-            )
-            for i in range(0, len(pieces), TOGETHER)
-        ]
+        parts = []
+        for i in range(0, len(pieces), TOGETHER):
+            some = [self.counts[piece].sum(axis=0, dtype=np.int64) for piece in pieces[i : i + TOGETHER]]
+            parts.append(of_vectors(vectors(np.stack(some))))
         return np.concatenate(parts).astype(np.float64)
+
+
+def _inked(vectors: np.ndarray) -> np.ndarray:
+    """Which vectors are of writing; bool `[n]`. Those of blank paper are zero."""
+    return np.asarray((vectors != 0).any(axis=1))
 
 
 def _log_softmax(scores: np.ndarray) -> np.ndarray:

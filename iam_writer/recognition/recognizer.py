@@ -15,7 +15,12 @@ from iam_writer.handwriting import pages
 from iam_writer.handwriting.pages import Page
 from iam_writer.recognition import checkpoints, descriptor
 from iam_writer.recognition.calibration import Calibration
-from iam_writer.recognition.discriminants import Discriminants, SeenByDescriptor
+from iam_writer.recognition.discriminants import (
+    LEAST_AMOUNT,
+    Discriminants,
+    SeenByDescriptor,
+    vectors,
+)
 from iam_writer.recognition.gallery import Gallery
 from iam_writer.recognition.rule import Rule
 from iam_writer.recognition.seen import Lines, Seen
@@ -166,14 +171,14 @@ class Counts:
     windows: None = None
 
     @property
-    def seen(self) -> np.ndarray:
-        """int64 `[1, descriptor.SIZE]`, of all lines together."""
-        return np.asarray(self.of_lines.sum(axis=0, keepdims=True))
+    def vector(self) -> np.ndarray:
+        """float32 `[1, dimensions]`, of all lines together, as the discriminants take it."""
+        return vectors(self.of_lines.sum(axis=0, keepdims=True))
 
     @property
     def amount(self) -> float:
         """Lines of writing."""
-        return max(float(descriptor.lines_of_writing(self.seen)[0]), 0.01)
+        return max(float(descriptor.lines_of_writing(self.of_lines).sum()), LEAST_AMOUNT)
 
     @property
     def lines(self) -> int:
@@ -193,10 +198,10 @@ class DescriptorRecognizer(Recognizer[Counts]):
         return Counts(np.stack(lines))
 
     def pooled(self, scan: Counts) -> np.ndarray:
-        return np.asarray(np.exp(self.discriminants.log_probabilities(scan.seen))[0])
+        return np.asarray(np.exp(self.discriminants.log_probabilities(scan.vector))[0])
 
     def embedding(self, scan: Counts) -> np.ndarray:
-        return np.asarray(self.discriminants.project(scan.seen)[0], np.float64)
+        return np.asarray(self.discriminants.project(scan.vector)[0], np.float64)
 
     def see(self, lines: Lines, description: str, rule: Rule | None = None) -> SeenByDescriptor:
         return SeenByDescriptor(lines.counts(), self.discriminants)

@@ -51,7 +51,7 @@ def write(evaluation: Evaluation, folder: pathlib.Path) -> pathlib.Path:
     page.picture(
         "calibration",
         _calibration(evaluation),
-        "How probable the network says its answers are, and how often they are right. Good answers lie on the line.",
+        "How probable the answers are said to be, and how often they are right. Good answers lie on the line.",
     )
     page.picture("amount", _by_amount(evaluation), _amount_caption(evaluation))
     page.picture("writers", _bars(evaluation), _bars_caption(evaluation))
@@ -66,7 +66,7 @@ def write(evaluation: Evaluation, folder: pathlib.Path) -> pathlib.Path:
     wrong = _wrongest(evaluation)
     if wrong:
         page.picture(
-            "wrongest", _lines(evaluation, wrong), "The wrong answers that the network was surest of."
+            "wrongest", _lines(evaluation, wrong), "The wrong answers that were said to be most probable."
         )
     path = folder / "report.html"
     write_beside(path, page.text(f"Who wrote this? {evaluation.name}"))
@@ -125,6 +125,8 @@ def _accuracies(evaluation: Evaluation) -> str:
     rows = []
     for (name, result), (level, plural) in itertools.product(evaluation.results.items(), levels):
         part = name.removeprefix(evaluation.name).lstrip(".")
+        if plural not in result:  # The hand descriptor has no patches.
+            continue
         count = result[plural]
         cells = [f"{count:,}"]
         for kind in ("top1", "top5"):
@@ -143,7 +145,7 @@ def _accuracies(evaluation: Evaluation) -> str:
         + "\n".join(rows)
         + "</table></div>\n<p>The 95% intervals stand in brackets. Those of lines come from drawing whole forms at random, "
         "those of forms are Wilson's. The expected calibration error is "
-        f"{found['line_calibration_error']:.1%} for lines and {found['form_calibration_error']:.1%} for forms. The network "
+        f"{found['line_calibration_error']:.1%} for lines and {found['form_calibration_error']:.1%} for forms. The checkpoint "
         f"accepts {found['form_accepted']:.1%} of these forms as written by a known writer. The aim is "
         f"{1 - calibrations.FALSE_REJECTION:.0%}.</p>"
     )
@@ -295,7 +297,7 @@ def _confusion(evaluation: Evaluation, chosen: list[int]) -> Figure:
     names = [evaluation.writers[w] for w in chosen]
     axes.set_xticks(range(len(names) + 1), [*names, "another"], rotation=45, ha="right")
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="named by the network", ylabel="written by")
+    axes.set(xlabel="named", ylabel="written by")
     axes.spines[:].set_visible(False)
     return figure
 
@@ -338,8 +340,8 @@ def _lines(evaluation: Evaluation, lines: list[int]) -> Figure:
         _draw(one, evaluation, line)
         one.axis("off")
         one.set_title(
-            f"{evaluation.strips.ids[line]}: written by {evaluation.writers[evaluation.strips.labels[line]]}; the network "
-            f"names {evaluation.writers[first[line]]} ({sure[line]:.0%})",
+            f"{evaluation.strips.ids[line]}: written by {evaluation.writers[evaluation.strips.labels[line]]}; named: "
+            f"{evaluation.writers[first[line]]} ({sure[line]:.0%})",
             loc="left",
             fontsize=9,
             color="#52606d",

@@ -98,7 +98,7 @@ def _descriptor(data: Data) -> tuple[discriminants.Discriminants, Part]:
     train, validation = data.strips["train"], data.strips["validation"]
     found = discriminants.learn(
         counts["train"], train.labels, train.groups, train.ids, len(data.writers)
-    ).calibrated(counts["validation"], validation.labels)
+    ).calibrated(discriminants.vectors(counts["validation"]), validation.labels)
     seen_by: dict[str, Seen] = {split: SeenByDescriptor(counts[split], found) for split in SPLITS}
     return found, _calibrated(data, seen_by)
 

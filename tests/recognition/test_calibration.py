@@ -29,9 +29,29 @@ def test_the_temperature_that_made_the_numbers_is_found():
     truth = np.array([0.3, -0.2])
     honest = calibration.sharpened(pooled, np.exp(truth[0] + truth[1] * np.log(amounts)))
     labels = (honest.cumsum(axis=1) < random.random((20_000, 1))).sum(axis=1).clip(max=3)
-    np.testing.assert_allclose(calibration.fit_temperature(pooled, amounts, labels), truth, atol=0.06)
+    np.testing.assert_allclose(calibration.fit_temperature(pooled, amounts, labels, 20_000), truth, atol=0.06)
     first = honest.argmax(axis=1)
     assert calibration.calibration_error(honest.max(axis=1), first == labels) < 0.01
+
+
+@pytest.mark.parametrize(("forms", "surest"), [(6, 7 / 8), (60, 61 / 62), (598, 599 / 600)])
+def test_no_answer_is_surer_than_its_validation_forms_support(forms, surest):
+    """Validation was perfect: the right writer always had nearly all of the probability."""
+    pooled = np.tile([0.97, 0.01, 0.01, 0.01], (forms, 1))
+    labels, amounts = np.zeros(forms, int), np.full(forms, 5.0)
+    temperature = calibration.fit_temperature(pooled, amounts, labels, forms)
+    assert np.all(np.abs(temperature - calibration.PRIOR_MEAN) < 4 * calibration.PRIOR_SPREAD)
+    found = made(temperature=temperature, forms=np.array(forms)).probabilities(pooled, amounts)
+    assert found[0, 0] <= surest
+    certain = made(forms=np.array(forms)).probabilities(np.eye(4), np.ones(4))
+    np.testing.assert_allclose(certain.max(axis=1), surest)
+    np.testing.assert_allclose(certain.sum(axis=1), 1)
+
+
+def test_few_forms_move_the_temperature_less_than_many():
+    pooled, labels = np.tile([0.6, 0.4], (100, 1)), np.zeros(100, int)
+    few, many = (calibration.fit_temperature(pooled, np.ones(100), labels, forms)[0] for forms in (3, 300))
+    assert many < few < 0
 
 
 def test_calibration_error_by_hand():

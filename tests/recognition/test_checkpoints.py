@@ -17,7 +17,7 @@ def test_the_calibration_is_replaced_and_all_else_stays(trained, tmp_path):
     path.write_bytes(source.read_bytes())
     changed = checkpoints.read_calibration(path)
     changed.temperature[:] = 7
-    checkpoints.add_calibration(path, Rule(7, "log_probabilities"), changed)
+    checkpoints.add_finish(path, checkpoints.Finish(changed, Rule(7, "log_probabilities")))
     assert checkpoints.read_calibration(path).temperature.tolist() == [7, 7]
     assert checkpoints.read_rule(path) == Rule(7, "log_probabilities")
     assert checkpoints.fingerprint(path) == checkpoints.fingerprint(source)

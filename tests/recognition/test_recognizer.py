@@ -13,6 +13,7 @@ from iam_writer.common.errors import MissingDataError
 from iam_writer.handwriting import pages
 from iam_writer.handwriting.pages import Page, TextLine
 from iam_writer.recognition import calibrate, recognizer, scanning
+from iam_writer.recognition.seen import Lines, accuracies
 from pipelines.strips import examples_of_split
 
 
@@ -38,8 +39,8 @@ def some(page, lines):
 
 def test_a_page_of_lines_is_seen_as_the_same_lines_in_the_dataset(network, test_strips, page):
     lines = np.array([0, 1, 2])
-    scan = network.scan(network.lay(some(page, lines)))
-    seen = network.see(test_strips, "test")
+    scan = network.scan(some(page, lines))
+    seen = network.see(Lines(test_strips, list), "test")
     pooled, amounts = seen.pooled([lines])
     np.testing.assert_allclose(network.pooled(scan), pooled[0], atol=1e-4)
     np.testing.assert_allclose(network.embedding(scan), seen.embedded([lines])[0], rtol=1e-3, atol=1e-4)
@@ -61,10 +62,10 @@ def test_windows_without_ink_do_not_vote(network, page):
     image = page.lines[0].image
     wide = np.pad(image, ((0, 0), (0, 500)), constant_values=255)
     page.lines[0] = TextLine(wide, (0, 0, 9, 9))
-    scan = network.scan(network.lay(page))
+    scan = network.scan(page)
     assert not scan.votes[scan.column >= image.shape[1]].any()
     assert scan.votes.any()
-    white = network.scan([np.full((100, network.height), 255, np.uint8)])
+    white = network.scan_laid([np.full((100, network.height), 255, np.uint8)])
     assert white.votes.all()  # A page without ink must get an answer too.
 
 
@@ -85,7 +86,7 @@ def test_a_page_more_like_a_known_hand_when_turned_is_upside_down(
     page = dataclasses.replace(some(page, [0, 1]), warnings=["odd", *[pages.UPSIDE_DOWN] * lines_say])
     laid = network.lay(page)
     looked_at = []
-    monkeypatch.setattr(network, "scan", lambda lines: looked_at.append(lines) or "turned")
+    monkeypatch.setattr(network, "scan_laid", lambda lines: looked_at.append(lines) or "turned")
     likeness = {"as it is": as_it_is, "turned": turned}
     monkeypatch.setattr(
         network, "answer", lambda scan: recognizer.Answer(np.ones(5) / 5, likeness[scan], threshold=0.5)
@@ -98,8 +99,8 @@ def test_a_page_more_like_a_known_hand_when_turned_is_upside_down(
 
 
 def test_accuracies_are_shares_of_what_the_network_says_of_each_window(network, test_strips):
-    seen = network.see(test_strips, "test")
-    (result,) = seen.accuracies("test", test_strips, {}).values()
+    seen = network.see(Lines(test_strips, list), "test")
+    (result,) = accuracies(seen, "test", test_strips, {}).values()
     columns, right = test_strips.columns().numpy(), []
     for line, label in enumerate(test_strips.labels):
         first, end = test_strips.first_column[[line, line + 1]]

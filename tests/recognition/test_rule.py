@@ -15,8 +15,10 @@ from iam_writer.common import datasets
 from iam_writer.exporting import exporter as exporting
 from iam_writer.exporting import formats
 from iam_writer.handwriting.pages import Page, TextLine
-from iam_writer.recognition import checkpoints, recognizer, scanning, scoring
+from iam_writer.recognition import checkpoints, recognizer, scanning, scoring, seen
+from iam_writer.recognition.checkpoints import Finish
 from iam_writer.recognition.rule import LEGACY_STRIDE, Rule
+from iam_writer.recognition.seen import Lines
 from pipelines.strips import lay
 
 INK, PAPER = np.zeros((1, 4, 5), np.uint8), np.full((1, 4, 5), 200, np.uint8)
@@ -68,24 +70,24 @@ def checkpoint(trained, tmp_path, combine):
     """A copy of the trained network whose rule has another stride and another combination."""
     path = tmp_path / "best.keras"
     shutil.copy(trained[0] / "best.keras", path)
-    checkpoints.add_calibration(path, Rule(7, combine), checkpoints.read_calibration(path))
+    checkpoints.add_finish(path, Finish(checkpoints.read_calibration(path), Rule(7, combine)))
     return path
 
 
 @COMBINED
 def test_one_line_five_ways(trained, checkpoint, combine, tmp_path):
     """The scan of a run, evaluate, identify, the SavedModel and ONNX give one answer, before calibration."""
-    network = recognizer.Recognizer(checkpoint, checkpoints.read_calibration(checkpoint))
+    network = recognizer.load(checkpoint, checkpoints.read_calibration(checkpoint))
     strips = datasets.strips(network.run, "test", trained[1])
     by_the_run = scanning.see(
         scanning.seeing(checkpoints.load(checkpoint)), strips, Rule(7, combine), "test"
     ).scan.probabilities[0]
-    found = {"evaluate": network.see(strips, "test").pooled([np.array([0])])[0][0]}
+    found = {"evaluate": network.see(Lines(strips, list), "test").pooled([np.array([0])])[0][0]}
 
     example = next(datasets.line_examples(datasets.builders(network.run, trained[1]), "test"))
     gray = np.asarray(Image.open(io.BytesIO(example.image)).convert("L"))
     page = Page(gray, 0.0, [TextLine(gray, (0, 0, *gray.shape[::-1]))], [])
-    found["identify"] = network.pooled(network.scan(network.lay(page)))
+    found["identify"] = network.pooled(network.scan(page))
 
     exporter = exporting.Exporter(checkpoint, str(trained[1]))
     exporter.write("saved_model", tmp_path / "out")
@@ -105,7 +107,9 @@ def test_one_line_five_ways(trained, checkpoint, combine, tmp_path):
 
     for name, probabilities in found.items():
         np.testing.assert_allclose(probabilities, by_the_run, atol=1e-4, err_msg=name)
-    other = scoring.Scan(**vars(network.see(strips, "test", Rule(7, "probabilities")).scan)).probabilities[0]
+    other = scoring.Scan(
+        **vars(network.see(Lines(strips, list), "test", Rule(7, "probabilities")).scan)
+    ).probabilities[0]
     # The two ways to combine give different answers here.
     assert np.abs(other - by_the_run).max() > 1e-3 or combine == "probabilities"
 
@@ -118,11 +122,11 @@ def test_evaluate_gives_the_figures_of_result_json(trained, evaluated):
         name.removeprefix("test."): value for name, value in result.items() if name.startswith("test.")
     }
     assert scoring.table({"test": of_test}) in evaluated[0].stdout
-    network = recognizer.Recognizer(
+    network = recognizer.load(
         trained[0] / "best.keras", checkpoints.read_calibration(trained[0] / "best.keras")
     )
     strips = datasets.strips(network.run, "test", trained[1])
-    found = network.see(strips, "test").accuracies("test", strips, {})["test"]
+    found = seen.accuracies(network.see(Lines(strips, list), "test"), "test", strips, {})["test"]
     for level in ("line_top1", "line_top5", "form_top1", "form_top5"):
         assert found[level] == of_test[level]
 

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from iam_writer.recognition import scoring
+from iam_writer.recognition import scanning, scoring, seen
 from iam_writer.recognition.rule import Rule, softmax
 
 
@@ -37,7 +37,7 @@ def test_accuracies():
     assert scanned.windows.tolist() == scanned.votes.tolist() == [3, 1, 4]
     assert np.allclose(scanned.scores.sum(axis=1), [3, 1, 4])
     assert np.allclose(scanned.probabilities.sum(axis=1), 1)
-    result = scoring.accuracies(scanned, labels, forms, widths=np.array([1, 2, 7.0]))
+    result = scoring.accuracies(answers(scanned, forms), labels, forms, widths=np.array([1, 2, 7.0]))
     assert (result["patches"], result["lines"]) == (8, 3)
     assert (result["forms"], result["writers"]) == (2, 2)
     assert result["patch_top1"] == 3 / 8  # 2 of 3, 0 of 1, 1 of 4
@@ -59,6 +59,10 @@ def test_accuracies():
     assert "3 to 6" not in table
 
 
+def answers(scanned, forms):
+    return scanned.answers(np.ones(len(forms), bool), forms)
+
+
 def test_accuracies_of_parts():
     """Two of three lines are of one part and get the right answer.
 
@@ -69,11 +73,14 @@ def test_accuracies_of_parts():
         labels=np.array([0, 0, 1]), groups=np.array(["a", "a", "b"]), widths=np.ones(3)
     )
     scanned = scan_all(logits, ink, np.arange(3), strips.labels)
+    network = scanning.SeenByNetwork(scanned, np.zeros((3, 2)), np.ones(3))
     first = np.array([True, True, False])
-    results = scoring.accuracies_of_parts("test", scanned, strips, {"first": first, "second": ~first})
+    results = seen.accuracies(network, "test", strips, {"first": first, "second": ~first})
     shares = {name: (result["lines"], result["line_top1"]) for name, result in results.items()}
     assert shares == {"test": (3, 2 / 3), "test.first": (2, 1), "test.second": (1, 0)}
-    assert results["test"] == scoring.accuracies(scanned, strips.labels, strips.groups, strips.widths)
+    assert results["test"] == scoring.accuracies(
+        answers(scanned, strips.groups), strips.labels, strips.groups, strips.widths
+    )
     assert "test.second forms                 1     0.0%" in scoring.table(results)
     long = scoring.table({"validation.top50_by_image_lines": results["test"]}).splitlines()
     assert long[0].index("number") + len("number") == long[1].index(" 3 ") + 2
@@ -118,7 +125,8 @@ def test_blank_windows_do_not_vote():
     assert np.allclose(scanned.probabilities[:2], says_0)
     assert np.allclose(scanned.probabilities[2], softmax(np.array([[0.0, 9]])))
 
-    result = scoring.accuracies(scanned, labels, np.array(["a", "a", "a", "b"]), np.ones(4))
+    forms = np.array(["a", "a", "a", "b"])
+    result = scoring.accuracies(answers(scanned, forms), labels, forms, np.ones(4))
     assert result["line_top1"] == 3 / 4  # The blank line of form a is taken for another's.
     assert (
         result["form_top1"] == 1

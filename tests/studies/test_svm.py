@@ -9,7 +9,6 @@ from conftest import run_module
 pytest.importorskip("sklearn", reason="the extra 'baseline' is not installed")
 pytest.importorskip("cv2", reason="the extra 'baseline' is not installed")
 
-from iam_writer.recognition import descriptor
 from iam_writer.studies import hand_made_features, svm
 
 
@@ -64,20 +63,8 @@ def test_a_form_is_its_lines_counts_added_up(hands):
     assert np.array_equal(forms.counts, split.counts[0::2] + split.counts[1::2])
 
 
-def test_discriminants_of_the_hand_descriptor():
-    """Lines of five writers with different histograms. A sixth writer has no lines."""
-    hands = np.random.default_rng(0).dirichlet(np.full(descriptor.SIZE, 0.5), size=5)
-    train, validation, test = (split_of(hands, 5, 2, seed) for seed in (1, 2, 3))
-    scores, about = svm.train_descriptor(train, validation, classes=6)
-    result = svm.evaluate(scores, test, classes=6)
-    assert result["line_top1"] == result["form_top1"] == 1
-    assert np.isneginf(scores(test.counts)[:, 5]).all()
-    assert about["train.temperature"] > 0
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["svm", "descriptor"])
-def test_the_program_leaves_its_result(tmp_path, model):
+def test_the_program_leaves_its_result(tmp_path):
     from iam_writer.iam_writer_dataset_builder import prepare, synthetic_config
 
     scans = tmp_path / "scans"
@@ -96,18 +83,14 @@ def test_the_program_leaves_its_result(tmp_path, model):
         f"--data_dir={tmp_path}",
         f"--workdir={tmp_path}/run",
         "--processes=1",
-        f"--model={model}",
     ]
     done = run_module("studies.baseline", "--dataset=iam_writer/folder", *flags)
     assert done.returncode == 0, done.stderr
     assert "test lines" in done.stdout and "patches" not in done.stdout
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert result["test.line_top1"] > 0.5
-    assert result["config"]["model"] == model and result["config"]["dataset"] == "iam_writer/folder"
-    if model == "svm":
-        by_penalty = result["train.validation_line_top1_by_C"]
-        assert (
-            by_penalty[f"{result['train.C']:g}"] == max(by_penalty.values()) == result["validation.line_top1"]
-        )
+    assert result["config"]["model"] == "svm" and result["config"]["dataset"] == "iam_writer/folder"
+    by_penalty = result["train.validation_line_top1_by_C"]
+    assert by_penalty[f"{result['train.C']:g}"] == max(by_penalty.values()) == result["validation.line_top1"]
     assert result["minutes"] >= result["train.minutes"] > 0
     assert result["machine.cores"] >= 1 and result["versions.scikit-learn"]
