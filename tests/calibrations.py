@@ -10,6 +10,7 @@ from iam_writer.recognition.calibration import Calibration
 def made(**changes):
     values = dict(
         temperature=np.array([0.0, -0.5]),
+        forms=np.array(10**9),
         amounts=np.array([1.0, 100.0]),
         thresholds=np.array([0.1, 0.5]),
         mean=np.zeros(2),
