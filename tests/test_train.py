@@ -418,7 +418,7 @@ def test_full_disk(settings, monkeypatch, capsys):
         ("--patch_fraction=0", "must be more than 0"),
         ("--learning_rate=-1", "non-negative"),
         ("--epochs=some", "invalid literal"),
-        ("--model=transformer", "should be one of <article|half_deepwriter|deepwriter|compact>"),
+        ("--model=transformer", "should be one of <article|half_deepwriter|deepwriter|compact|descriptor>"),
         ("--dataset=iam_writer/top50,iam_writer/top51", "should be one of"),
         ("--dataset=iam_writer/top50,iam_writer/writers301", "the same writers under two names"),
         (

@@ -125,13 +125,14 @@ def _helps(data: Data, both: Seen, network: Seen) -> bool:
 def _finished(data: Data, finish: Finish, answering: Part, alone: dict[str, Part]) -> Finished:
     results: dict[str, scoring.Accuracies] = {}
     errors = {}
+    joint = {"dataset": [f"iam_writer/{config}" for config in data.builders], "writers": data.writers}
     for split in ("validation", "test"):
         strips = data.strips[split]
         results |= seen.accuracies(
             answering.seen[split],
             split,
             strips,
-            parts({"dataset": data.names, "writers": data.writers}, strips.labels),
+            parts(joint, strips.labels),
         )
         of = functools.partial(calibration_errors, labels=strips.labels, forms=strips.groups)
         errors[split] = of(answering.seen[split], answering.calibration)

@@ -236,8 +236,8 @@ class Settings:
 
 
 OF_DESCRIPTOR = frozenset(
-    "dataset manual_dir data_dir max_bad_images num_writers forms_per_writer lines_per_form synthetic_seed script "
-    "test_script fonts_dir text_file patch_height patch_width model workdir".split()
+    "dataset manual_dir page_pattern writer_pattern data_dir max_bad_images num_writers forms_per_writer lines_per_form "
+    "synthetic_seed script test_script fonts_dir text_file patch_height patch_width model workdir".split()
 )
 """The settings that matter with --model=descriptor. The others are about networks."""
 

@@ -5,11 +5,13 @@ import json
 import keras
 import numpy as np
 import pytest
+from calibrations import made
 from conftest import png, run_module, run_without_tensorflow
 
 from iam_writer.common import errors
 from iam_writer.iam_writer_dataset_builder import prepare
 from iam_writer.recognition import checkpoints
+from iam_writer.recognition.rule import LEGACY_STRIDE, Rule
 from iam_writer.studies import corruptions, scans
 
 
@@ -60,9 +62,14 @@ def checkpoint(dataset, tmp_path):
             "fingerprint": fingerprint,
             "writers": ["w0", "w1", "w2"],
             "combine": "log_probabilities",
+            "patch_height": 40,
+            "patch_width": 100,
         }
-        checkpoints.save(model, tmp_path / "best.keras", {"run": trained})
-        return tmp_path / "best.keras"
+        path = tmp_path / "best.keras"
+        checkpoints.save(model, path, {"run": trained})
+        rule = Rule(LEGACY_STRIDE, "log_probabilities")
+        checkpoints.add_finish(path, checkpoints.Finish(made(), rule))
+        return path
 
     return save
 

@@ -54,7 +54,7 @@ def test_shares_of_what_was_said():
     form = people.Form("f", "ada", [b"", b""])
 
     def said(writer, first, warning=None):
-        return Verdict("f", writer, writer and 0.9, [(first, 0.9)], 2, 9, warning)
+        return Verdict("f", writer, writer and 0.9, [(first, 0.9)], 2, 9, 60, warning)
 
     asked = [
         people.Asked(form, 2, said("ada", "ada")),
