@@ -204,14 +204,14 @@ class DescriptorRecognizer(Recognizer[Counts]):
     def scan(self, page: Page, upside_down: bool = False) -> Counts:
         """Counts the lines of a page at descriptor.DPI.
 
-        If the page is like no known hand, it may be of another resolution. Then it is also counted at each of RESOLUTIONS,
-        and the resolution at which the known hands explain it best is taken. The sizes of strokes and letters alone cannot
+        If no known hand explains the page as well as it explains most lines, the page may be of another resolution. Then it
+        is also counted at each of RESOLUTIONS, and the resolution at which the known hands explain it best is taken. The sizes of strokes and letters alone cannot
         tell a resolution, since hands differ in them.
         """
         step = -1 if upside_down else 1
         lines = [line.image[::step, ::step] for line in page.lines]
         found = _counts(lines, descriptor.DPI)
-        if self.answer(found).known:
+        if self._fit(found) >= self.discriminants.least_fit:
             return found
         others = [_counts(lines, dpi) for dpi in RESOLUTIONS if dpi != descriptor.DPI]
         return max([found, *others], key=self._fit)
