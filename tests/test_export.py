@@ -62,7 +62,9 @@ def test_the_printed_snippet_names_the_writer_as_the_checkpoint_does(exported, n
     skip_if_missing(name)
     printed, folder = exported
     said = re.search(
-        rf"^{re.escape(str(folder / name))} was written\. (.*)\n\n((?:    .*\n){{5}})\n", printed, re.MULTILINE
+        rf"^{re.escape(str(folder / name))} was written\. (.*)\n\n((?:    .*\n){{5}})\n",
+        printed,
+        re.MULTILINE,
     )
     assert "validation lines of iam_writer/synthetic" in said[1]
 
