@@ -24,6 +24,10 @@ RESEARCH = {
     "ablate": ("iam_writer.studies.ablate", "measures what each part of a recipe is worth"),
     "baseline": ("iam_writer.studies.baseline", "trains models without a network on the same lines"),
     "robustness": ("iam_writer.studies.robustness", "measures a network on blurred, noisy and gray scans"),
+    "carry": (
+        "iam_writer.studies.carry",
+        "measures the hand descriptor on scans and scripts that it has not learnt from",
+    ),
     "trial": ("iam_writer.studies.trial", "measures identify, enroll and verify"),
     "reference": (
         "iam_writer.studies.reference",

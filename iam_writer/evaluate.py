@@ -1,12 +1,14 @@
-r"""Measures a checkpoint on the forms that were kept for the test, and writes a report with pictures.
+"""Measures a checkpoint on the forms that were kept for the test, and writes a report with pictures.
 
-  python -m iam_writer.evaluate --checkpoint=runs/top50/best.keras
+  iam-writer evaluate --checkpoint=runs/top50/best.keras
 
-It prints the table, and writes report.html and its pictures (PNG) into --output. The page needs no other file. The
-pictures show handwriting of the dataset: read its license before you pass them on.
+The program prints the table, and writes report.html and its pictures (PNG) into --output. The page needs no other file.
+The pictures show handwriting of the dataset. Read the license of the dataset before you pass them on.
 
-The network answers by the rule that its checkpoint keeps, so the figures are those of the run's result.json.
---window_stride and --combine try another rule.
+The checkpoint answers by the rule that it keeps, so the figures are those of the result.json of its run. --window_stride
+and --combine try another rule.
+
+The last line of the output is about retrieval: each form is asked about among the other forms of the split.
 
 Exit status: 0 done; 1 a flag is wrong, the dataset is not there, or matplotlib is missing; 130 stopped.
 """
@@ -15,28 +17,35 @@ import importlib.util
 import os
 import pathlib
 
-from absl import app, flags
+from absl import flags
 
 from iam_writer.common import programs
 from iam_writer.common.errors import FlagError, MissingDataError
 from iam_writer.common.names import COMBINATIONS
 from iam_writer.recognition import inputs
+from pipelines.system import command_line
 
-flags.DEFINE_string("checkpoint", None, "The trained network: a best.keras.", required=True)
-flags.DEFINE_string("data_dir", None, "Where TFDS keeps the dataset. Default: ~/tensorflow_datasets.")
-flags.DEFINE_enum("split", "test", ["validation", "test"], "Which forms.")
+flags.DEFINE_string("checkpoint", None, "best.keras or best.descriptor of a training run.", required=True)
+flags.DEFINE_string(
+    "data_dir", None, "The folder in which TFDS keeps the dataset. Default: ~/tensorflow_datasets."
+)
+flags.DEFINE_enum("split", "test", ["validation", "test"], "The split whose forms are used.")
 flags.DEFINE_integer(
-    "window_stride", None, "Columns from one window to the next. Default: the checkpoint's.", 1
+    "window_stride",
+    None,
+    "The columns from one window to the next. Default: the stride that the checkpoint keeps.",
+    1,
 )
 flags.DEFINE_enum(
-    "combine", None, COMBINATIONS, "What is averaged over the windows. Default: the checkpoint's."
+    "combine", None, COMBINATIONS, "What is averaged over the windows. Default: what the checkpoint keeps."
 )
-flags.DEFINE_string("output", None, "The folder to write to. Default: report, beside the checkpoint.")
+flags.DEFINE_string(
+    "output", None, "The folder to write into. Default: the folder report beside the checkpoint."
+)
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown argument {argv[1]!r}; flags begin with --.")
+    command_line.check_no_arguments(argv)
     values = {name: flags.FLAGS[name].value for name in ("checkpoint", "data_dir", "output")}
     checkpoint, data_dir, output = (value and os.path.expanduser(value) for value in values.values())
     folder = pathlib.Path(output or pathlib.Path(checkpoint).parent / "report")
@@ -57,7 +66,7 @@ def _evaluate(
         raise MissingDataError("The report needs matplotlib: pip install 'iam_writer[report]'.")
     # TensorFlow takes seconds to load, so a wrong flag is reported before.
     from iam_writer.common import datasets
-    from iam_writer.recognition import line_counts, recognizer, report, scoring
+    from iam_writer.recognition import line_counts, recognizer, report, retrieval, scoring
     from iam_writer.recognition.evaluation import Evaluation, summary
     from iam_writer.recognition.seen import Lines, accuracies
 
@@ -92,9 +101,11 @@ def _evaluate(
             f"{plural}: expected calibration error {found[f'{level}_calibration_error']:.1%}; "
             f"{found[f'{level}_accepted']:.1%} accepted as by a known writer"
         )
-    print(f"\n{report.write(evaluation, folder)}")
+    vectors, writers = evaluation.hands()
+    print(retrieval.in_words(retrieval.of_forms(vectors, writers)))
+    print(f"\nThe report is {report.write(evaluation, folder)}.")
     return 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.start(main)

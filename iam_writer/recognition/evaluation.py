@@ -45,6 +45,12 @@ class Evaluation:
         accepted = likeness >= [self.calibration.threshold(amount) for amount in amounts]
         return self.calibration.probabilities(pooled, amounts), labels, accepted
 
+    def hands(self) -> tuple[np.ndarray, np.ndarray]:
+        """What each form shows of the hand: float `[forms, dimensions]` of unit length, and who wrote it, int `[forms]`."""
+        (forms,) = calibrations.pieces_of_forms(self.strips.groups, ())
+        writers = self.strips.labels[[form[0] for form in forms]]
+        return self.calibration.embed(self.seen.embedded(forms)), writers
+
 
 def summary(evaluation: Evaluation) -> dict[str, float]:
     """Calibration and rejection: `line_calibration_error`, `form_calibration_error`, `form_accepted` … as shares."""

@@ -53,6 +53,19 @@ def measures(
     return result
 
 
+def in_words(found: dict[str, float | int]) -> str:
+    """A line about what `of_forms` returns, such as 'retrieval of 9 forms: top-1 88.9%, mAP 0.912, …'."""
+    names = {"top1": "top-1", "soft5": "soft top-5", "soft10": "soft top-10"}
+    names |= {f"hard{size}": f"hard top-{size}" for size in HARD}
+    if not found["queries"]:
+        return "retrieval: no writer of this split has two forms."
+    parts = [f"mAP {found['map']:.3f}"]
+    parts += [f"{words} {found[name]:.1%}" for name, words in names.items() if name in found]
+    if "equal_error" in found:
+        parts.append(f"equal error rate of pairs {found['equal_error']:.1%}")
+    return f"retrieval of {found['queries']} forms: {', '.join(parts)}"
+
+
 def of_forms(vectors: np.ndarray, writers: np.ndarray) -> dict[str, float | int]:
     """`measures` of forms, each asked about among all others.
 

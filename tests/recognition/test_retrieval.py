@@ -25,6 +25,8 @@ def test_forms_are_asked_about_among_the_others():
     vectors = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]])
     found = retrieval.of_forms(vectors, np.array([0, 0, 1, 1]))
     assert (found["queries"], found["top1"], found["map"], found["equal_error"]) == (4, 1, 1, 0)
+    assert retrieval.in_words(found).startswith("retrieval of 4 forms: mAP 1.000, top-1 100.0%")
+    assert "no writer" in retrieval.in_words({"queries": 0})
     nobody_twice = retrieval.of_forms(vectors, np.arange(4))
     assert nobody_twice == {"queries": 0}
 
