@@ -28,6 +28,7 @@ RESEARCH = {
         "iam_writer.studies.carry",
         "measures the hand descriptor on scans and scripts that it has not learnt from",
     ),
+    "sheets": ("iam_writer.studies.sheets", "measures identify on photographed, turned and coarse pages"),
     "trial": ("iam_writer.studies.trial", "measures identify, enroll and verify"),
     "reference": (
         "iam_writer.studies.reference",

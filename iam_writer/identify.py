@@ -141,6 +141,9 @@ def _identify(
             network = recognizer.load(checkpoint, calibration)
         page = pages[path]
         scan = network.scan(page)
+        if network.is_upside_down(page, scan):
+            page = page.upside_down()
+            scan = network.scan(page)
         verdict = network.verdict(path, page, scan, enrolled)
         unknown |= verdict.writer is None
         print(json.dumps(verdict.as_json()) if as_json else verdict.as_text(), flush=True)

@@ -18,6 +18,7 @@ from iam_writer.handwriting.ink import (
     binarise,
     even_light,
     is_negative,
+    letter_height,
     without_blobs,
     without_rulings,
 )
@@ -25,7 +26,7 @@ from iam_writer.handwriting.printed import handwritten
 from iam_writer.handwriting.text_lines import TextLine, text_lines
 from iam_writer.handwriting.upright import UPSIDE_DOWN
 
-__all__ = ["MAX_SIDE", "UPSIDE_DOWN", "VERSION", "Page", "TextLine", "find_lines", "read"]
+__all__ = ["MAX_SIDE", "TURNED", "UPSIDE_DOWN", "VERSION", "Page", "TextLine", "find_lines", "read"]
 
 VERSION = 2
 """Increase it whenever a change makes `find_lines` find other lines or other pixels. Lines that were cut by another
@@ -33,6 +34,13 @@ version are then cut again."""
 
 MAX_SIDE = 3600
 """Pixels. A larger scan is scaled down to this side. IAM's pages, A4 at 300 dpi, have 3,508."""
+
+TURNED = "it was upside down, and was turned"
+"""A warning of `Page`."""
+
+_LEAST_LETTERS = 18
+"""Pixels. A page whose letters are less high is enlarged before its lines are searched. At 300 dpi IAM's letters are 40 to 120
+pixels high, with their ascenders."""
 
 _MAX_INK = 0.4
 """The largest share of ink on a page. Dense writing has 0.12, a word cut close to its letters 0.3, a photograph 0.5."""
@@ -61,6 +69,38 @@ class Page:
     warnings: list[str]
     matrix: np.ndarray = dataclasses.field(default_factory=lambda: np.eye(3))
 
+    @property
+    def scale(self) -> float:
+        """Pixels of `gray` for a pixel of the picture that was read, in the middle of the page."""
+        height, width = self.gray.shape
+        x, y, one = np.linalg.inv(self.matrix) @ [width / 2, height / 2, 1]
+        x, y = x / one, y / one
+        # The derivative of the matrix's map at this point.
+        _, _, w = self.matrix @ [x, y, 1]
+        place = np.array([width / 2, height / 2])
+        derivative = (self.matrix[:2, :2] - np.outer(place, self.matrix[2, :2])) / w
+        return float(np.sqrt(abs(np.linalg.det(derivative))))
+
+    def upside_down(self) -> "Page":
+        """The page turned by 180 degrees, with a warning that says so."""
+        height, width = self.gray.shape
+        lines = [
+            TextLine(
+                np.ascontiguousarray(line.image[::-1, ::-1]),
+                (width - line.box[0] - line.box[2], height - line.box[1] - line.box[3], *line.box[2:]),
+            )
+            for line in reversed(self.lines)
+        ]
+        turn = np.array([[-1, 0, width - 1], [0, -1, height - 1], [0, 0, 1]])
+        warnings = [text for text in self.warnings if text != UPSIDE_DOWN]
+        return Page(
+            np.ascontiguousarray(self.gray[::-1, ::-1]),
+            self.angle + 180,
+            lines,
+            [*warnings, TURNED],
+            turn @ self.matrix,
+        )
+
 
 def read(path: str | os.PathLike[str]) -> Page:
     """The text lines of an image file.
@@ -71,7 +111,10 @@ def read(path: str | os.PathLike[str]) -> Page:
     if os.path.isdir(path):
         raise errors.BadImageError(f"{path} is a folder. Name the images in it, such as {path}/*.png.")
     try:
-        return find_lines(images.read_page(path, MAX_SIDE))
+        gray = images.read_page(path, MAX_SIDE)
+        page = find_lines(gray)
+        factor = max(gray.shape) / max(images.size(path))
+        return dataclasses.replace(page, matrix=page.matrix @ np.diag([factor, factor, 1]))
     except errors.BadImageError:
         if _begins_with(path, b"%PDF"):
             raise errors.BadImageError(
@@ -115,13 +158,23 @@ def find_lines(gray: np.ndarray) -> Page:
         return Page(gray, 0.0, [], [*said, why], matrix)
 
     ink = without_blobs(ink)
+    writing = without_rulings(ink)
+    letters = letter_height(writing)
+    is_page = min(gray.shape) >= upright.LEAST_SIDE
+    if is_page and letters < _LEAST_LETTERS and 2 * max(gray.shape) <= MAX_SIDE:
+        gray = cv2.resize(gray, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+        matrix = np.diag([2, 2, 1]) @ matrix
+        ink = without_blobs(binarise(gray))
+        said.append(
+            f"its resolution is low: letters are only {letters:.0f} pixels high. Scan it at 300 dpi, where they have 40 or more"
+        )
     angle = 0.0
-    if upright.quarter_turns(without_rulings(ink)):
+    quarter, large = upright.turns(writing, letters)
+    if quarter:
         matrix = np.array([[0, 1, 0], [-1, 0, gray.shape[1] - 1], [0, 0, 1]]) @ matrix
         gray, ink = (np.ascontiguousarray(np.rot90(image)) for image in (gray, ink))
         angle = 90.0
         said.append("its lines ran down the page, so it was turned by 90 degrees")
-    large = upright.large_skew(without_rulings(ink))
     if large:
         gray, moved = upright.turned_larger(gray, large)
         matrix = np.vstack([moved, [0, 0, 1]]) @ matrix

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from iam_writer.handwriting.ink import PAPER, letter_height
+from iam_writer.handwriting.ink import PAPER
 from iam_writer.handwriting.text_lines import TextLine
 
 MAX_SKEW = 20.0
@@ -15,7 +15,7 @@ MIN_SKEW = 0.3
 _SMALL_SKEW = 6.0
 """Degrees. Up to here a page is turned within its own frame; beyond, the frame grows so that no corner is lost."""
 
-_LEAST_SIDE = 300
+LEAST_SIDE = 300
 """Pixels. A picture with a smaller side is taken for a line. It is never turned by a quarter."""
 
 _MORE_LEVEL = 1.6
@@ -35,26 +35,34 @@ _RAGGED = 2.0
 are so many times as far apart as the right ends."""
 
 
-def quarter_turns(ink: np.ndarray) -> int:
-    """How many times to turn a page by 90 degrees counter-clockwise so that its lines are level: 0 or 1.
-
-    One turn makes the lines level, but the page may then be upside down.
+def turns(ink: np.ndarray, letters: float) -> tuple[int, float]:
+    """How to turn a page so that its lines are level, but for a small skew.
 
     Args:
       ink: uint8 `[height, width]`, 1 where there is ink.
+      letters: height of the letters in pixels.
+
+    Returns:
+      How many times to turn it by 90 degrees counter-clockwise, 0 or 1, after which it may be upside down; and by how many
+      degrees to turn it counter-clockwise after that, 0 if it is little.
     """
-    if min(ink.shape) < _LEAST_SIDE:
-        return 0
-    across, down = _clearness(ink), _clearness(np.ascontiguousarray(np.rot90(ink)))
-    return int(down > _MORE_LEVEL * across)
+    if min(ink.shape) < LEAST_SIDE:
+        return 0, 0.0
+    on_its_side = np.ascontiguousarray(np.rot90(ink))
+    angles = [_coarse_skew(picture, letters) for picture in (ink, on_its_side)]
+    across, down = (
+        _clearness(picture, angle, letters) for picture, angle in zip((ink, on_its_side), angles, strict=True)
+    )
+    quarter = int(down > _MORE_LEVEL * across)
+    return quarter, angles[quarter] if abs(angles[quarter]) > _SMALL_SKEW else 0.0
 
 
-def _clearness(ink: np.ndarray) -> float:
-    """How clearly lines stand out when the ink is smeared along the rows, after the page has been turned level."""
+def _clearness(ink: np.ndarray, angle: float, letters: float) -> float:
+    """How clearly lines stand out when the ink is smeared along the rows, after the page has been turned by an angle."""
     unit = 8
-    scale = min(1.0, unit / letter_height(ink))
+    scale = min(1.0, unit / letters)
     small = cv2.resize(ink * np.float32(1), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    level = turned_larger(small, _coarse_skew(ink, MAX_SKEW), border=0)[0]
+    level = turned_larger(small, angle, border=0)[0]
     rows, columns = (np.flatnonzero(level.max(axis=axis) > 0.1) for axis in (1, 0))
     if not len(rows):
         return 0.0
@@ -65,25 +73,17 @@ def _clearness(ink: np.ndarray) -> float:
     return float(smeared.var())
 
 
-def large_skew(ink: np.ndarray) -> float:
-    """Degrees by which to turn a page counter-clockwise if it is skewed by more than a little; else 0."""
-    if min(ink.shape) < _LEAST_SIDE:
-        return 0.0
-    angle = _coarse_skew(ink, MAX_SKEW)
-    return angle if abs(angle) > _SMALL_SKEW else 0.0
-
-
-def _coarse_skew(ink: np.ndarray, most: float) -> float:
+def _coarse_skew(ink: np.ndarray, letters: float) -> float:
     """The angle at which lines and gaps between lines are clearest, by the amount of ink in neighbouring rows together."""
     scale = min(1, 350 / max(ink.shape))
     small = cv2.resize(ink * np.float32(1), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    blur = max(0.6, 0.35 * scale * letter_height(ink))
+    blur = max(0.6, 0.35 * scale * letters)
 
     def clearness(angle: float) -> float:
         rows = turned_larger(small, angle, border=0)[0].sum(axis=1, keepdims=True)
         return float(np.square(cv2.GaussianBlur(rows, (1, 0), sigmaX=0.01, sigmaY=blur)).sum())
 
-    steps = np.arange(0, most + 2.1, 1.5)
+    steps = np.arange(0, MAX_SKEW + 2.1, 1.5)
     coarse = max([*-steps[:0:-1], *steps], key=clearness)
     return float(max(coarse + np.arange(-1, 1.1, 0.5), key=clearness))
 

@@ -26,7 +26,7 @@ from iam_writer.handwriting import pages
 from iam_writer.recognition import descriptor
 from pipelines.system.cores import usable_cores
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of what is kept. Raise it when counts of the same file change for a reason that no other version tells."""
 
 LOWEST_DPI, HIGHEST_DPI = 100.0, 1200.0
@@ -51,6 +51,7 @@ class DescribedPage:
       lines: how many text lines were found.
       look: float32 `[LOOK, LOOK]`, a small picture of the page, with mean 0 and length 1.
       warnings: sentences on what is odd about the page.
+      dpi: the resolution that the file tells; None if it tells none. Then `counts` are right for descriptor.DPI.
     """
 
     path: str
@@ -59,17 +60,19 @@ class DescribedPage:
     lines: int
     look: np.ndarray
     warnings: tuple[str, ...]
+    dpi: float | None = None
 
     def shows_the_same_as(self, other: "DescribedPage") -> bool:
         """Whether both files show one page: the same bytes, or the same picture saved in another way."""
         return self.sha256 == other.sha256 or float((self.look * other.look).sum()) > ALIKE
 
 
-def describe(path: str | os.PathLike[str]) -> DescribedPage:
+def describe(path: str | os.PathLike[str], dpi: float | None = None) -> DescribedPage:
     """Finds the lines of a page and counts their shapes. Reads the counts from the cache if this file was seen before.
 
     Args:
       path: an image file of a page, or of a single line.
+      dpi: the resolution of the file; by default what the file says, or else descriptor.DPI.
 
     Raises:
       BadImageError: the image cannot be read. The message names the file and the reason.
@@ -79,10 +82,10 @@ def describe(path: str | os.PathLike[str]) -> DescribedPage:
         sha256 = hashlib.sha256(pathlib.Path(name).read_bytes()).hexdigest()
     except OSError:
         sha256 = ""  # Whoever reads the image says what is wrong.
-    kept = _place(sha256)
+    kept = _place(sha256, dpi)
     found = _kept(kept, name, sha256) if sha256 else None
     if found is None:
-        found = _described(name, sha256)
+        found = _described(name, sha256, dpi)
         _keep(kept, found)
     return found
 
@@ -111,35 +114,53 @@ def _described_or_error(path: str) -> DescribedPage | BadImageError:
         return error
 
 
-def _described(path: str, sha256: str) -> DescribedPage:
-    page = pages.read(path)
-    dpi = _dpi(path, page.gray)
-    images = [descriptor.at_dpi(line.image, dpi) for line in page.lines]
+def _described(path: str, sha256: str, dpi: float | None) -> DescribedPage:
+    return described(path, sha256, pages.read(path), _told_dpi(path), dpi)
+
+
+def described(
+    path: str, sha256: str, page: pages.Page, told: float | None, dpi: float | None = None
+) -> DescribedPage:
+    """Counts the shapes on the lines of a page.
+
+    Args:
+      path: of its file.
+      sha256: of the file's bytes.
+      page: what `pages` found.
+      told: the resolution that the file tells; None if it tells none.
+      dpi: the resolution to go by instead.
+    """
+    of_lines = _of_lines(dpi or told, page.scale)
+    images = [descriptor.at_dpi(line.image, of_lines) for line in page.lines]
     if len(images) == 1:
         images = np.array_split(images[0], 2, axis=1)
     counts = np.zeros((2, descriptor.SIZE), np.int64)
     for number, image in enumerate(images):
         counts[number % 2] += descriptor.counts(image)
     warnings = list(page.warnings)
-    if dpi != descriptor.DPI:
-        warnings.append(f"its file says {dpi:.0f} dpi, so it was scaled to {descriptor.DPI} dpi")
-    return DescribedPage(path, sha256, counts, len(page.lines), _look(page.gray), tuple(warnings))
+    if told and not dpi and of_lines != descriptor.DPI:
+        warnings.append(f"its file says {told:.0f} dpi, so it was scaled to {descriptor.DPI} dpi")
+    return DescribedPage(path, sha256, counts, len(page.lines), _look(page.gray), tuple(warnings), told)
 
 
-def _dpi(path: str, gray: np.ndarray) -> float:
-    """The resolution of a page: what its file says, if that is plausible; else descriptor.DPI.
+def _told_dpi(path: str) -> float | None:
+    """The resolution that a file tells, if that is plausible; else None."""
+    with Image.open(path) as picture:
+        said = float(picture.info.get("dpi", (0, 0))[0])
+    return said if LOWEST_DPI <= said <= HIGHEST_DPI else None
+
+
+def _of_lines(dpi: float | None, scale: float) -> float:
+    """The resolution of a page's lines.
 
     Args:
-      path: of the file.
-      gray: uint8 `[height, width]`, the page, which may have been scaled down.
+      dpi: of the file; None if it is not known. Then it is taken that the lines have descriptor.DPI.
+      scale: by which the page was enlarged when its lines were searched.
     """
-    with Image.open(path) as picture:
-        said, side = float(picture.info.get("dpi", (0, 0))[0]), max(picture.size)
-    if not LOWEST_DPI <= said <= HIGHEST_DPI:
+    if dpi is None:
         return float(descriptor.DPI)
-    dpi = said * max(gray.shape) / side
     # Scans of 299.9994 dpi are scans of 300 dpi.
-    return float(descriptor.DPI) if abs(dpi / descriptor.DPI - 1) < 0.05 else dpi
+    return float(descriptor.DPI) if abs(dpi * scale / descriptor.DPI - 1) < 0.05 else dpi * scale
 
 
 def _look(gray: np.ndarray) -> np.ndarray:
@@ -148,10 +169,12 @@ def _look(gray: np.ndarray) -> np.ndarray:
     return small / max(float(np.linalg.norm(small)), 1e-6)
 
 
-def _place(sha256: str) -> pathlib.Path:
+def _place(sha256: str, dpi: float | None) -> pathlib.Path:
     cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     version = f"{VERSION}.{pages.VERSION}.{descriptor.VERSION}"
-    return pathlib.Path(cache) / "iam_writer" / "pages" / version / f"{sha256}.npz"
+    return (
+        pathlib.Path(cache) / "iam_writer" / "pages" / version / f"{sha256}{f'-{dpi:.0f}' if dpi else ''}.npz"
+    )
 
 
 def _kept(place: pathlib.Path, path: str, sha256: str) -> DescribedPage | None:
@@ -162,7 +185,9 @@ def _kept(place: pathlib.Path, path: str, sha256: str) -> DescribedPage | None:
             about = json.loads(str(arrays["about"]))
             if counts.shape != (2, descriptor.SIZE) or look.shape != (LOOK, LOOK):
                 return None
-            return DescribedPage(path, sha256, counts, about["lines"], look, tuple(about["warnings"]))
+            return DescribedPage(
+                path, sha256, counts, about["lines"], look, tuple(about["warnings"]), about["dpi"]
+            )
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         return None
 
@@ -170,7 +195,7 @@ def _kept(place: pathlib.Path, path: str, sha256: str) -> DescribedPage | None:
 def _keep(place: pathlib.Path, page: DescribedPage) -> None:
     """Writes a page into the cache. An error is ignored, because an answer does not depend on the cache."""
     file = io.BytesIO()
-    about = json.dumps({"lines": page.lines, "warnings": list(page.warnings)})
+    about = json.dumps({"lines": page.lines, "warnings": list(page.warnings), "dpi": page.dpi})
     np.savez_compressed(file, counts=page.counts, look=page.look, about=np.array(about))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

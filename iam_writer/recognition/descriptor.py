@@ -200,6 +200,45 @@ def _pattern_histogram(patterns: np.ndarray, where: np.ndarray | None) -> np.nda
     return np.ravel(found).astype(np.int64)  # OpenCV 4 returns a column, OpenCV 5 a row.
 
 
+def _moved_bins(sector: list[int], bit: list[int]) -> np.ndarray:
+    """Where each bin of a vector of counts comes from when directions change: int `[SIZE]`.
+
+    Args:
+      sector: the new number of each of DIRECTIONS.
+      bit: the new number of each of the eight points on a circle.
+    """
+    moved = np.arange(SIZE)
+    of_pattern = np.array(
+        [sum(1 << bit[k] for k in range(8) if pattern >> k & 1) for pattern in range(_PATTERNS)]
+    )
+    first, second = np.triu_indices(DIRECTIONS)
+    of_pair = _PAIR[np.array(sector)[first], np.array(sector)[second]]
+    for name, start in _FIRST.items():
+        if name.startswith("contour hinge"):
+            moved[start + of_pair] = start + np.arange(_PAIRS)
+        elif name.startswith("patterns"):
+            moved[start + of_pattern] = start + np.arange(_PATTERNS)
+    return moved
+
+
+_UPSIDE_DOWN = _moved_bins(
+    [(k + DIRECTIONS // 2) % DIRECTIONS for k in range(DIRECTIONS)], [(k + 4) % 8 for k in range(8)]
+)
+_MIRRORED = _moved_bins(
+    [(DIRECTIONS // 2 - k) % DIRECTIONS for k in range(DIRECTIONS)], [(4 - k) % 8 for k in range(8)]
+)
+
+
+def upside_down(counts: np.ndarray) -> np.ndarray:
+    """The counts of the same images turned by 180 degrees: int `[..., SIZE]` → the same shape."""
+    return np.asarray(counts[..., _UPSIDE_DOWN])
+
+
+def mirrored(counts: np.ndarray) -> np.ndarray:
+    """The counts of the same images with left and right exchanged: int `[..., SIZE]` → the same shape."""
+    return np.asarray(counts[..., _MIRRORED])
+
+
 def features(counts: np.ndarray, centres: str = "all") -> np.ndarray:
     """Vectors whose Euclidean distance is the Hellinger distance of the histograms, which suits distributions better.
 

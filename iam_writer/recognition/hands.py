@@ -12,14 +12,14 @@ import dataclasses
 import math
 import os
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypedDict
 
 import numpy as np
 
 from iam_writer.common.errors import BadImageError, MissingDataError, NoWritingError
 from iam_writer.handwriting import images
-from iam_writer.recognition import reference
+from iam_writer.recognition import reference, ways
 from iam_writer.recognition.described import DescribedPage, describe_all
 from iam_writer.recognition.reference import Comparer, Reference
 
@@ -283,7 +283,26 @@ def identify(
     """
     samples = known if isinstance(known, Mapping) else known_writers(known)[0]
     asked = sample(os.fspath(questioned), [os.fspath(questioned)])
-    return rank(asked, samples, population or reference.read())
+    return rank_likeliest(asked, samples, population or reference.read())
+
+
+def rank_likeliest(
+    asked: Sample,
+    known: Mapping[str, Sample],
+    population: Reference,
+    at_dpi: Callable[[DescribedPage, float], DescribedPage] | None = None,
+) -> Ranking:
+    """The same as `rank`, but a page that is upside down, or of another resolution, is read as it fits the known hands.
+
+    Args:
+      asked: see `rank`.
+      known: see `rank`.
+      population: see `rank`.
+      at_dpi: see `ways.likeliest`.
+    """
+    counts = np.stack([one.counts for one in known.values()])
+    comparer = population.among(counts) if len(counts) >= MANY else population.alone()
+    return rank(Sample(asked.name, ways.likeliest(asked.pages, counts, comparer, at_dpi)), known, population)
 
 
 def rank(asked: Sample, known: Mapping[str, Sample], population: Reference) -> Ranking:

@@ -147,6 +147,30 @@ def test_a_folder_and_a_file_that_is_not_there(tmp_path):
         pages.read(tmp_path / "gone.png")
 
 
+def test_a_coarse_page_is_enlarged_and_the_resolution_is_told():
+    page, extents = written_page(lines=8, pitch=300, width=2600)
+    coarse = cv2.resize(page, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)
+    found = pages.find_lines(coarse)
+    assert len(found.lines) == len(extents)
+    assert "its resolution is low" in found.warnings[0] and "300 dpi" in found.warnings[0]
+    assert found.scale == pytest.approx(2)
+
+
+def test_a_page_can_be_turned_upside_down():
+    page, number_of = written_page()[0], numbered(*written_page())
+    found = pages.find_lines(page)
+    turned = found.upside_down()
+    assert turned.warnings == ["it was upside down, and was turned"]
+    for before, after in zip(found.lines, reversed(turned.lines), strict=True):
+        assert np.array_equal(before.image[::-1, ::-1], after.image)
+        left, top, width, height = after.box
+        assert (
+            turned.gray[top : top + height, left : left + width]
+            == found.gray[::-1, ::-1][top : top + height, left : left + width]
+        ).all()
+    assert glued_pages.found(turned, number_of) == len(found.lines)
+
+
 @pytest.mark.iam
 @pytest.mark.slow
 def test_95_per_cent_of_the_lines_of_real_pages_are_found(iam_dir):
