@@ -107,7 +107,9 @@ class HandwritingFolder:
         """
         place = self._places[line.id]
         if place.number:
-            return cut_pages.read(self._archives[place.path], place.number)
+            archive = self._archives[place.path]
+            # Checked as any image, since a damaged archive may hold a damaged line.
+            return images.gray_png(cut_pages.read(archive, place.number), f"Line {place.number} in {archive}")
         png = images.read_gray_png(place.path)
         if place.box is None:
             return png

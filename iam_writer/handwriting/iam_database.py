@@ -78,7 +78,9 @@ class IamDatabase:
           BadImageError: the image cannot be read. The message names the file and the reason.
         """
         if line.id in self._cut:
-            return cut_pages.read(*self._cut[line.id])
+            archive, number = self._cut[line.id]
+            # Checked as any image, since a damaged archive may hold a damaged line.
+            return images.gray_png(cut_pages.read(archive, number), f"Line {number} in {archive}")
         return images.read_gray_png(self._paths[line.id])
 
     def _cut_forms(self, forms: Sequence[Line], cut: Mapping[str, CutPage]) -> list[Line]:

@@ -4,7 +4,6 @@ import dataclasses
 import io
 import os
 import pathlib
-import zipfile
 
 import numpy as np
 
@@ -63,6 +62,18 @@ class Gallery:
         likely = np.exp(odds - odds.max())
         return likely / likely.sum(), bool(odds.max() >= calibration.pair_threshold)
 
+    def check(self) -> None:
+        """Raises ValueError if the parts do not fit together, as in a damaged file."""
+        count = len(self.writers)
+        if not all(isinstance(name, str) for name in self.writers) or len(set(self.writers)) != count:
+            raise ValueError("its names of writers are damaged")
+        if self.sums.ndim != 2 or len(self.sums) != count or self.sums.dtype != np.float64:
+            raise ValueError("its embeddings are damaged")
+        if self.windows.shape != (count,) or self.windows.dtype != np.int64 or (self.windows < 1).any():
+            raise ValueError("its counts of windows are damaged")
+        if not np.isfinite(self.sums).all():
+            raise ValueError("its embeddings are no numbers")
+
     def write(self, path: str | os.PathLike[str]) -> None:
         """Raises OSError if the file cannot be written; then an older file at `path` is untouched."""
         file = io.BytesIO()
@@ -80,14 +91,16 @@ class Gallery:
         """Raises GalleryError if there is no gallery at `path`."""
         try:
             with np.load(io.BytesIO(pathlib.Path(path).read_bytes()), allow_pickle=False) as arrays:
-                return cls(
+                found = cls(
                     str(arrays["checkpoint"]), arrays["writers"].tolist(), arrays["sums"], arrays["windows"]
                 )
+            found.check()
+            return found
         except FileNotFoundError:
             raise GalleryError(
                 f"There is no gallery {path}. Make one with `iam-writer enroll --checkpoint=…`."
             ) from None
-        except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # numpy, zipfile and zlib raise errors of many types for a damaged file.
             raise GalleryError(
                 f"{path} cannot be read as a gallery that was made with a network: {error}. Enroll the writers again."
             ) from error

@@ -6,7 +6,6 @@
 import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 
 import numpy as np
@@ -36,6 +35,7 @@ def enrolled(path: str | os.PathLike[str], population: Reference) -> dict[str, S
                     f"{path} was made with another version of iam_writer. Enroll the writers again."
                 )
             about, counts, looks = json.loads(str(arrays["about"])), arrays["counts"], arrays["looks"]
+            _check(about, counts, looks)
             found: dict[str, list[DescribedPage]] = {}
             for row, one, look in zip(about, counts, looks, strict=True):
                 page = DescribedPage(
@@ -44,11 +44,33 @@ def enrolled(path: str | os.PathLike[str], population: Reference) -> dict[str, S
                 found.setdefault(row["writer"], []).append(page)
     except FileNotFoundError:
         raise GalleryError(f"There is no gallery {path}. Make one with `iam-writer enroll`.") from None
-    except (OSError, TypeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except GalleryError:
+        raise
+    except Exception as error:  # numpy, zipfile and zlib raise errors of many types for a damaged file.
         raise GalleryError(
             f"{path} cannot be read as a gallery: {error}. Enroll the writers again."
         ) from error
     return {writer: Sample(writer, tuple(found[writer])) for writer in sorted(found)}
+
+
+def _check(about: object, counts: np.ndarray, looks: np.ndarray) -> None:
+    """Raises ValueError if the parts of a gallery are not what `write_gallery` writes, as in a damaged file."""
+    texts, number = ("writer", "path", "sha256"), "lines"
+    if not isinstance(about, list) or not all(
+        isinstance(row, dict)
+        and all(isinstance(row.get(name), str) for name in texts)
+        and isinstance(row.get(number), int)
+        and isinstance(row.get("warnings"), list)
+        and all(isinstance(text, str) for text in row["warnings"])
+        for row in about
+    ):
+        raise ValueError("its list of pages is damaged")
+    if counts.shape != (len(about), 2, descriptor.SIZE) or counts.dtype.kind not in "iuf":
+        raise ValueError("its counts are damaged")
+    if looks.ndim != 3 or len(looks) != len(about) or looks.dtype.kind != "f":
+        raise ValueError("its small pictures are damaged")
+    if not (np.isfinite(counts).all() and (counts >= 0).all() and np.isfinite(looks).all()):
+        raise ValueError("its counts are no numbers")
 
 
 def write_gallery(path: str | os.PathLike[str], known: Mapping[str, Sample], population: Reference) -> None:

@@ -6,11 +6,12 @@ complete: a later program goes on from there.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
-import zipfile
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ ALIGNMENT = 64
 
 INDEX, JOURNAL = "index.npz", "written.npz"
 
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+_UNREADABLE = (OSError, ValueError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +83,11 @@ class Written:
             size = (folder / "columns").stat().st_size
         except _UNREADABLE:
             return None
-        checksum = index.meta.pop("checksum")
-        if index.meta != dataclasses.asdict(layout) or size < index.first_column[-1] * layout.height:
+        checksum = index.meta.pop("checksum", None)
+        written = int(index.first_column[-1]) * layout.height
+        if index.meta != dataclasses.asdict(layout) or size < written:
+            return None
+        if _checksum(folder / "columns", written) != checksum:
             return None
         labels, ids, groups = (array.tolist() for array in (index.labels, index.ids, index.groups))
         return cls(np.diff(index.first_column).tolist(), labels, ids, groups, checksum)
@@ -98,14 +102,14 @@ class Written:
         """
         beside = path.with_name(f"beside-{path.name}")
         meta = dataclasses.asdict(layout) | {"checksum": self.checksum} | more
-        np.savez(
-            beside,
-            first_column=layout.columns_before + np.cumsum([0, *self.widths], dtype=np.int64),
-            labels=np.array(self.labels, np.int32),
-            ids=np.array(self.ids, dtype=np.str_),
-            groups=np.array(self.groups, dtype=np.str_),
-            meta=np.array(json.dumps(meta)),
-        )
+        arrays: dict[str, Any] = {
+            "first_column": layout.columns_before + np.cumsum([0, *self.widths], dtype=np.int64),
+            "labels": np.array(self.labels, np.int32),
+            "ids": np.array(self.ids, dtype=np.str_),
+            "groups": np.array(self.groups, dtype=np.str_),
+            "meta": np.array(json.dumps(meta)),
+        }
+        np.savez(beside, **arrays, digest=np.array(_digest(arrays)))
         with open(beside, "rb") as file:
             os.fsync(file.fileno())
         beside.rename(path)
@@ -130,16 +134,33 @@ def load_index(folder: pathlib.Path, name: str = INDEX) -> Index:
     """Reads an index.
 
     Raises:
-      OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile: the file is not there, or damaged.
+      OSError: the file cannot be read.
+      ValueError: it is damaged, or another version wrote it.
     """
-    with np.load(folder / name) as arrays:
-        return Index(
-            arrays["first_column"],
-            arrays["labels"],
-            arrays["ids"],
-            arrays["groups"],
-            json.loads(str(arrays["meta"])),
-        )
+    try:
+        with np.load(folder / name) as file:
+            arrays = {key: file[key] for key in file.files}
+        digest = str(arrays.pop("digest", ""))
+        if digest != _digest(arrays):
+            raise ValueError(
+                "its arrays are not those that were written" if digest else "another version wrote it"
+            )
+        meta = json.loads(str(arrays.pop("meta")))
+        return Index(**arrays, meta=meta)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # numpy, zipfile and zlib raise errors of many types for a damaged file.
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 of the names, kinds, shapes and bytes of arrays, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def fault(folder: pathlib.Path, layout: Layout) -> str | None:
@@ -162,9 +183,11 @@ def fault(folder: pathlib.Path, layout: Layout) -> str | None:
     return None
 
 
-def _checksum(path: pathlib.Path) -> int:
-    checksum = 0
+def _checksum(path: pathlib.Path, size: int | None = None) -> int:
+    """CRC-32 of a file, or of so many bytes at its beginning."""
+    checksum, left = 0, path.stat().st_size if size is None else size
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
+        while left > 0 and (block := file.read(min(left, 1 << 20))):
             checksum = zlib.crc32(block, checksum)
+            left -= len(block)
     return checksum

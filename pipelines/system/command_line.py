@@ -11,7 +11,18 @@ from absl import app
 def start(main: Callable[[list[str]], None]) -> None:
     """Reads the flags and calls `main` with the other arguments. Ends as `ending_with_the_reader` does."""
     with ending_with_the_reader():
-        app.run(main)
+        app.run(main, flags_parser=parse_flags)
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Reads the flags, also those of flagfiles, and returns the other arguments.
+
+    Exits with status 1 and a sentence if a flag is wrong, or if a flagfile is not text.
+    """
+    try:
+        return app.parse_flags_with_usage(argv)
+    except UnicodeDecodeError as error:
+        sys.exit(f"A file that --flagfile names is not text in UTF-8: {error}.")
 
 
 @contextlib.contextmanager

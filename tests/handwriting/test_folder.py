@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -217,6 +218,18 @@ def test_an_archive_that_is_gone_is_a_bad_image(scans, tmp_path):
     [archive] = (tmp_path / "cut").glob("*.zip")
     archive.unlink()
     with pytest.raises(BadImageError, match=r"Line 1 in .* cannot be read"):
+        handwriting.read(handwriting.lines[0])
+
+
+def test_a_damaged_line_in_an_archive_that_is_whole_is_a_bad_image(scans, tmp_path):
+    handwriting = HandwritingFolder(scans(ada__letter=page(2)), tmp_path / "cut")
+    [archive] = (tmp_path / "cut").glob("*.zip")
+    with zipfile.ZipFile(archive) as file:
+        lines = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, line in lines.items():
+            file.writestr(name, line[:-40] + b"x" * 40)
+    with pytest.raises(BadImageError, match=r"Line 1 in .* is incomplete or damaged"):
         handwriting.read(handwriting.lines[0])
 
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from pipelines.system import command_line
+
 
 @pytest.mark.parametrize(
     "arguments",
@@ -24,3 +26,9 @@ def test_help_ends_without_a_message_if_its_reader_has_ended(arguments):
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_flagfile_that_is_no_text_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "x.flags").write_bytes(b"--seed=1\n\xff\n")
+    with pytest.raises(SystemExit, match=r"A file that --flagfile names is not text in UTF-8: .*position 9"):
+        command_line.parse_flags(["program", f"--flagfile={tmp_path / 'x.flags'}"])

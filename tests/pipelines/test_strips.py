@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -131,6 +132,28 @@ def damage_a_byte(folder):
     os.utime(folder / "columns", ns=(1, 1))
 
 
+def with_array(**changes):
+    """Changes arrays of the index. The file stays a sound npz file."""
+
+    def change(folder):
+        with np.load(folder / "index.npz") as arrays:
+            kept = {name: arrays[name] for name in arrays.files}
+        np.savez(folder / "index.npz", **kept | changes)
+
+    return change
+
+
+def huge_array(folder):
+    """The header of an array promises terabytes."""
+    with zipfile.ZipFile(folder / "index.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    promise = members["labels.npy"].replace(b"'shape': (", b"'shape': (99999999999, ")
+    members["labels.npy"] = promise.replace(b" " * 13, b"", 1)
+    with zipfile.ZipFile(folder / "index.npz", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
 @pytest.mark.parametrize(
     ("what_happens", "built_again"),
     [
@@ -142,6 +165,10 @@ def damage_a_byte(folder):
         (lambda folder: (folder / "index.npz").unlink(), True),
         (lambda folder: os.truncate(folder / "index.npz", 50), True),
         (lambda folder: (folder / "index.npz").write_bytes(b"nonsense"), True),
+        # Found by the fuzz.
+        (huge_array, True),
+        (with_array(labels=np.array([5, 5], np.int32)), True),
+        (with_array(meta=np.array("[]")), True),
     ],
 )
 def test_only_sound_strips_are_used_again(tmp_path, what_happens, built_again):
@@ -183,6 +210,7 @@ def test_what_a_killed_program_left_is_removed(tmp_path):
         ("a", lambda left: None, 3),  # Seven of ten images were laid.
         ("a", lambda left: (left / "columns").write_bytes(b"short"), 10),
         ("a", lambda left: (left / "written.npz").write_bytes(b"nonsense"), 10),
+        ("a", lambda left: damage_a_byte(left), 10),  # Found by the fuzz: other columns were taken for whole.
         ("b", lambda left: None, 10),  # The images that were left belong to other strips.
     ],
 )

@@ -51,6 +51,44 @@ def test_what_is_no_gallery(tmp_path, content):
         Gallery.read(tmp_path / "g.npz")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"writers": np.array([b"ada", b"bob"])},
+        {"writers": np.array(["ada", "ada"])},
+        {"sums": np.array([b"1", b"2"])},
+        {"sums": np.zeros(2)},
+        {"sums": np.full((2, 2), np.nan)},
+        {"windows": np.array([1, 0])},
+        {"windows": np.array([1.5, 2.5])},
+        {"windows": np.array([1])},
+    ],
+    ids=str,
+)
+def test_parts_that_do_not_fit_together(tmp_path, change):
+    """The fuzz found galleries whose arrays had other kinds. They were read, and the answer ended in a traceback."""
+    found = gallery()
+    arrays = {
+        "checkpoint": np.array("c0ffee"),
+        "writers": np.array(found.writers),
+        "sums": found.sums,
+        "windows": found.windows,
+    }
+    np.savez(tmp_path / "g.npz", **arrays | change)
+    with pytest.raises(GalleryError, match="cannot be read as a gallery"):
+        Gallery.read(tmp_path / "g.npz")
+
+
+def test_a_gallery_whose_packed_bytes_are_damaged(tmp_path):
+    np.savez_compressed(tmp_path / "g.npz", checkpoint=np.array("c0ffee"), sums=np.zeros((9, 99)))
+    data = bytearray((tmp_path / "g.npz").read_bytes())
+    for place in range(40, len(data) - 200, 7):
+        data[place] ^= 0xFF
+    (tmp_path / "g.npz").write_bytes(data)
+    with pytest.raises(GalleryError, match="cannot be read as a gallery"):
+        Gallery.read(tmp_path / "g.npz")
+
+
 def test_no_gallery(tmp_path):
     with pytest.raises(GalleryError, match="enroll"):
         Gallery.read(tmp_path / "g.npz")

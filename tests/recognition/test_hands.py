@@ -146,3 +146,34 @@ def test_what_is_no_gallery(tmp_path, content):
         (tmp_path / "g.npz").write_bytes(content)
     with pytest.raises(errors.GalleryError, match=r"g\.npz"):
         hand_gallery.enrolled(tmp_path / "g.npz", reference.read())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"counts": np.zeros((1, 2, 3))},
+        {"counts": np.full((1, 2, described.descriptor.SIZE), np.nan)},
+        {"counts": np.full((1, 2, described.descriptor.SIZE), b"1")},
+        {"looks": np.zeros((2, 32, 32), np.float32)},
+        {"looks": np.zeros((1, 32, 32), np.int64)},
+        {"about": np.array("{}")},
+        {"about": np.array('[{"writer": 7, "path": "x", "sha256": "y", "lines": 1, "warnings": []}]')},
+        {"about": np.array('[{"writer": "ada", "path": "x", "sha256": "y", "lines": 1, "warnings": [1]}]')},
+        {"about": np.array("[1]")},
+    ],
+    ids=range(9),
+)
+def test_parts_of_a_gallery_that_do_not_fit_together(tmp_path, change):
+    """Such galleries ended in tracebacks under the fuzz."""
+    row = {"writer": "ada", "path": "x", "sha256": "y", "lines": 1, "warnings": []}
+    arrays = {
+        "reference": np.array(reference.read().fingerprint),
+        "about": np.array(json.dumps([row])),
+        "counts": np.ones((1, 2, described.descriptor.SIZE), np.int64),
+        "looks": np.zeros((1, described.LOOK, described.LOOK), np.float32),
+    }
+    np.savez(tmp_path / "g.npz", **arrays)
+    assert list(hand_gallery.enrolled(tmp_path / "g.npz", reference.read())) == ["ada"]
+    np.savez(tmp_path / "g.npz", **arrays | change)
+    with pytest.raises(errors.GalleryError, match="cannot be read as a gallery"):
+        hand_gallery.enrolled(tmp_path / "g.npz", reference.read())
