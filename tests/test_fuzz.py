@@ -1,6 +1,9 @@
 """The fuzz: it finds what it should find, and the same seed makes the same input."""
 
+import pathlib
 import random
+import subprocess
+import sys
 import time
 
 import pytest
@@ -106,3 +109,17 @@ def test_rows_and_fields_are_changed():
     text = "\n".join(f"a01-00{i} 00{i} 1 all 2 2 9 9" for i in range(9))
     made = {mutations.misspelt(text, random.Random(seed)) for seed in range(300)}
     assert len(made) > 150
+
+
+@pytest.mark.slow
+def test_one_input_of_each_kind_ends_well():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz", "--minutes=5", "--most=10", "--seed=3"],
+        cwd=pathlib.Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [row.split("|") for row in done.stdout.splitlines() if row.startswith("| ")]
+    assert [row[2].strip() for row in rows] == ["inputs", *["1"] * 10]
+    assert "10 inputs in" in done.stdout and "0 finds." in done.stdout

@@ -10,6 +10,7 @@ import pathlib
 import random
 import sys
 import tarfile
+import traceback
 import zipfile
 from collections.abc import Callable, Iterator
 
@@ -75,6 +76,8 @@ def _in_a_process(work: Callable[[], None]) -> None:
         try:
             work()
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -350,7 +353,7 @@ def _make_corpus(corpus: pathlib.Path) -> None:
     calibration = made(
         mean=np.zeros(size), projection=np.eye(size, 2), hands=hand, pair_errors=np.zeros(2), pairs=np.ones(2)
     )
-    checkpoints.add_calibration(corpus / "best.keras", Rule(10), calibration)
+    checkpoints.add_finish(corpus / "best.keras", checkpoints.Finish(calibration, Rule(10)))
     network = Gallery(
         checkpoints.fingerprint(corpus / "best.keras"),
         ["ada", "bob"],
@@ -398,12 +401,11 @@ def _make_checkpoint(folder: pathlib.Path, chance: random.Random, kept: dict[str
 
 def _read_checkpoint(folder: pathlib.Path, out: pathlib.Path, chance: random.Random) -> object:
     """As identify does."""
-    from iam_writer.recognition import inputs
-    from iam_writer.recognition.recognizer import Recognizer
+    from iam_writer.recognition import inputs, recognizer
 
-    network = Recognizer(folder / "best.keras", inputs.open_calibration(folder / "best.keras"))
+    network = recognizer.load(folder / "best.keras", inputs.open_calibration(folder / "best.keras"))
     page = pages.read(folder / "page.png")
-    return network.verdict("page.png", page, network.scan(network.lay(page)))
+    return network.verdict("page.png", page, network.scan(page))
 
 
 def _make_gallery(folder: pathlib.Path, chance: random.Random, kept: dict[str, bytes]) -> None:
