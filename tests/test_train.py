@@ -438,7 +438,7 @@ def test_full_disk(settings, monkeypatch, capsys):
         ("--patch_height=31", "31 is not integer >= 32"),
         (
             ["--gather=device", "--strategy=mirrored"],
-            "both need --strategy=one",
+            "With TensorFlow, both need --strategy=one",
         ),
         ("--epoch=3", "Unknown command line flag 'epoch'. Did you mean"),
         ("5", "Unknown argument"),
@@ -515,10 +515,10 @@ def test_on_jax(settings, tmp_path):
     assert one["validation.line_cross_entropy"] == other["validation.line_cross_entropy"]
 
 
-def test_jax_has_one_device(settings, monkeypatch):
+def test_jax_has_one_machine(settings, monkeypatch):
     monkeypatch.setattr(distribution, "on_jax", lambda: True)
-    with pytest.raises(errors.FlagError, match="With KERAS_BACKEND=jax, use --strategy=one"):
-        experiment.run(dataclasses.replace(settings, strategy="mirrored"))
+    with pytest.raises(errors.FlagError, match="With KERAS_BACKEND=jax, use --strategy=one or mirrored"):
+        experiment.run(dataclasses.replace(settings, strategy="multi_worker"))
 
 
 def test_a_recipe_of_the_package(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from iam_writer.common.devices import gpus, on_jax
 from iam_writer.common.errors import FlagError
+from iam_writer.recognition.scanning import BATCH
 from iam_writer.training.settings import Settings
 
 
@@ -36,9 +37,9 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
       FlagError: a flag does not fit the backend or the number of devices.
     """
     if on_jax():
-        if settings.strategy != "one":
+        if settings.strategy == "multi_worker":
             raise FlagError(
-                f"--strategy={settings.strategy} works with TensorFlow only. With KERAS_BACKEND=jax, use --strategy=one."
+                "--strategy=multi_worker works with TensorFlow only. With KERAS_BACKEND=jax, use --strategy=one or mirrored."
             )
         if (
             settings.deterministic
@@ -52,14 +53,15 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
         tf.config.set_visible_devices(
             [], "GPU"
         )  # TensorFlow makes only the input. JAX needs the GPU's memory.
+        _divide_among_jax_devices(settings)
     elif settings.deterministic:
         tf.config.experimental.enable_op_determinism()
-    # Several workers must find each other before anything else happens.
+    # Several workers must find each other before anything else happens. JAX does not use TensorFlow's strategies.
     strategy = {
         "one": tf.distribute.get_strategy,
         "mirrored": tf.distribute.MirroredStrategy,
         "multi_worker": tf.distribute.MultiWorkerMirroredStrategy,
-    }[settings.strategy]()
+    }["one" if on_jax() else settings.strategy]()
     if settings.batch_size % strategy.num_replicas_in_sync:
         raise FlagError(
             f"--batch_size={settings.batch_size} cannot be divided among {strategy.num_replicas_in_sync} devices. Choose a "
@@ -74,3 +76,29 @@ def set_up_device(settings: Settings) -> tuple[tf.distribute.Strategy, str]:
         precision = half if capabilities else "float32"
     keras.config.set_dtype_policy(precision)
     return strategy, precision
+
+
+def _divide_among_jax_devices(settings: Settings) -> None:
+    """Tells Keras to divide each batch among all devices of JAX, or to use one device.
+
+    Each device has a copy of the weights. JAX compiles one program for the whole batch and divides it, so that means over a
+    batch, as in batch norm, are over all of it, and dropout is that of a single device.
+    """
+    import jax
+
+    if settings.strategy == "one":
+        keras.distribution.set_distribution(None)
+        return
+    devices = jax.devices()
+    for what, size in (
+        ("--batch_size", settings.batch_size),
+        ("the number of windows scanned at once", BATCH),
+    ):
+        if size % len(devices):
+            raise FlagError(
+                f"{what} is {size}. With --strategy=mirrored it must be a multiple of the number of devices, which is "
+                f"{len(devices)}. Change --batch_size, or hide devices from JAX (CUDA_VISIBLE_DEVICES)."
+            )
+    keras.distribution.set_distribution(
+        keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False)
+    )

@@ -111,11 +111,13 @@ def _are_two_scripts(values):
 
 @flags.multi_flags_validator(
     ["gather", "data_service", "strategy"],
-    "--gather=device and --data_service cannot be given together, and both need --strategy=one.",
+    "--gather=device and --data_service cannot be given together. With TensorFlow, both need --strategy=one. With "
+    "KERAS_BACKEND=jax, they also work with --strategy=mirrored.",
 )
 def _is_one_device(values):
     special = (values["gather"] != "host") + (values["data_service"] is not None)
-    return special == 0 or (special == 1 and values["strategy"] == "one")
+    strategies = ("one", "mirrored") if os.environ.get("KERAS_BACKEND") == "jax" else ("one",)
+    return special == 0 or (special == 1 and values["strategy"] in strategies)
 
 
 @flags.validator(

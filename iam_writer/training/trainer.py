@@ -223,7 +223,7 @@ class Trainer:
             balance=settings.balance,
         )
         calls = settings.parallel_calls
-        if settings.strategy != "one":
+        if settings.strategy != "one" and not on_jax():
 
             def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
                 # Each worker makes its share of every batch. Its devices divide this share.

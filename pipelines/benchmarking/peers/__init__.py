@@ -17,6 +17,8 @@ from pipelines.benchmarking.peers import (
     ffcv_process,
     grain_loader,
     limit,
+    spdl_pipeline,
+    streaming_formats,
     tfdata,
     torch_loader,
 )
@@ -62,6 +64,18 @@ PEERS: tuple[Peer, ...] = (
     ),
     _peer("PyTorch DataLoader", "torch", "exactly once; resume", "torch", torch_loader.batches),
     _peer("Grain", "grain", "exactly once", "grain", grain_loader.batches),
+    _peer("SPDL", "spdl", "exactly once; resume", "spdl.pipeline", spdl_pipeline.batches),
+    _peer("LitData", "litdata", "exactly once", "litdata", streaming_formats.litdata_batches),
+    _peer(
+        "MosaicML Streaming", "streaming", "exactly once", "streaming", streaming_formats.streaming_batches
+    ),
+    _peer(
+        "WebDataset",
+        "webdataset",
+        "exactly once; global shuffle; resume",
+        "webdataset",
+        streaming_formats.webdataset_batches,
+    ),
     _peer(
         "tf.data, cached decode + random_crop",
         "tfdata_cached",
