@@ -35,6 +35,7 @@ RESEARCH = {
         "learns what verify knows about hands from invented writers",
     ),
     "results": ("iam_writer.studies.results", "writes a page of results from many runs"),
+    "gpu": ("iam_writer.studies.gpu", "measures networks, input and copies in one short visit to a GPU"),
     "collage": ("iam_writer.studies.collage", "draws random patches of a dataset"),
     "benchmark": ("pipelines.benchmark", "measures patches/s of the pipeline and of others"),
     "serve": ("pipelines.serve", "makes batches on this machine for a training on another machine"),

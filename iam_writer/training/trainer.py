@@ -143,7 +143,7 @@ class Trainer:
         with (
             contextlib.closing(bar),
             scalars.as_default(),
-            contextlib.closing(self._clock),
+            contextlib.closing(self.clock),
             contextlib.closing(self.calls()) as calls,
             _told_to_stop() as told_to_stop,
         ):
@@ -165,11 +165,11 @@ class Trainer:
                     )
 
     @functools.cached_property
-    def _steps(self) -> JaxSteps | TensorFlowSteps:
+    def steps(self) -> JaxSteps | TensorFlowSteps:
         return make_steps(self.settings, self.model, self.data.strips["train"], self.strategy)
 
     @functools.cached_property
-    def _clock(self) -> DeviceClock:
+    def clock(self) -> DeviceClock:
         """It shows how long the device had nothing to do."""
         asynchronous = on_jax() or bool(gpus())
         return DeviceClock((lambda logs: float(logs["loss"])) if asynchronous else None, bool(gpus()))
@@ -196,7 +196,7 @@ class Trainer:
         plan = functools.partial(planned, self.progress.step, self.steps_per_epoch, steps_per_call)
         with contextlib.closing(self._batches(plan)) as batches:
             for (_, number), batch in zip(plan(), batches, strict=False):
-                yield number, functools.partial(self._steps, batch)
+                yield number, functools.partial(self.steps, batch)
 
     def _batches(self, plan: Callable[[], Iterator[tuple[int, int]]]) -> Generator[Any, None, None]:
         """What each call needs, on the device: a batch, or the start columns and labels of its steps."""
@@ -204,11 +204,11 @@ class Trainer:
         if on_jax() and gpus():
             batches = copied_ahead(batches, self._put_and_wait)
         elif on_jax():
-            batches = map(self._steps.put, batches)
+            batches = map(self.steps.put, batches)
         yield from batches
 
     def _put_and_wait(self, batch: Any) -> Any:
-        on_device = self._steps.put(batch)
+        on_device = self.steps.put(batch)
         for array in on_device:
             array.block_until_ready()
         return on_device
@@ -266,7 +266,7 @@ class Trainer:
         Returns:
           Loss and accuracy; whether to stop; whether it is time to save.
         """
-        progress, clock = self.progress, self._clock
+        progress, clock = self.progress, self.clock
         clock.restart()
         first, started, idle = progress.step, time.perf_counter(), clock.idle
         while True:
@@ -289,7 +289,7 @@ class Trainer:
                 progress.patches += (progress.step - first) * self.settings.batch_size
             bar.set_postfix(seen | progress.speed(), refresh=False)
             if done:
-                self._steps.sync()
+                self.steps.sync()
                 return seen, stop, save
             first, started, idle = progress.step, time.perf_counter(), clock.idle
 

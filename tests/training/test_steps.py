@@ -72,7 +72,7 @@ for steps_per_call in each:
         logs, done = call(), done + count
         if done == number:
             break
-    one._steps.sync()
+    one.steps.sync()
     losses.append({name: float(value) for name, value in logs.items()})
     variables = [*model.variables, *model.optimizer.variables]
     found.append([np.asarray(v.value, np.float64) for v in variables if "seed" not in v.path])
