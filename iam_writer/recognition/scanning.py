@@ -1,18 +1,20 @@
 """A network looks at all windows of the lines of a split. The only scan of splits: training, evaluate and the studies use it."""
 
 import dataclasses
-from collections.abc import Iterable
+import math
+from collections.abc import Generator, Iterable
 
 import keras
 import numpy as np
 
 from iam_writer.common.devices import gpus, on_jax
 from iam_writer.recognition import scoring
+from iam_writer.recognition.device_scan import WINDOWS, Looked, looks
 from iam_writer.recognition.rule import Rule
 from iam_writer.recognition.seen import Seen
 from pipelines.strips import Strips
 from pipelines.system.progress import progress_bar
-from pipelines.windows import windows
+from pipelines.windows import window_starts, windows
 
 BATCH = 256
 """Windows that a network looks at together."""
@@ -88,22 +90,36 @@ def see(model: keras.Model, strips: Strips, rule: Rule, description: str) -> See
       description: such as 'validation', for the progress bar.
     """
     _, width, _ = model.input_shape
-    batches, images = windows(strips, window_width=width, batch_size=BATCH, stride=rule.stride)
     classes, size = (output.shape[-1] for output in model.outputs)
-    sums, first = np.zeros([len(strips), size]), 0
+    starts, images = window_starts(strips, window_width=width, stride=rule.stride)
+    if gpus():
+        batches, number = looks(model, strips, starts, rule), math.ceil(len(starts) / WINDOWS)
+    else:
+        batches, number = _looks_on_host(model, strips, rule), math.ceil(len(starts) / BATCH)
+    sums = np.zeros([len(strips), size])
 
-    def predict(batch: np.ndarray) -> np.ndarray:
-        nonlocal first
-        logits, embeddings = map(np.asarray, model.predict_on_batch(batch))
-        image = images[first : first + len(batch)]
-        first += len(batch)
-        weight = np.where(rule.has_ink(batch), 1.0, BLANK)[: len(image)]
-        np.add.at(sums, image, embeddings[: len(image)] * weight[:, None])
-        return logits
+    def answers() -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+        first = 0
+        for looked in progress_bar(
+            batches, total=number, desc=f"scanning {description}", unit=" batches", leave=False
+        ):
+            image = images[first : first + len(looked.logits)]
+            first += len(looked.logits)
+            weight = np.where(looked.has_ink, 1.0, BLANK)[: len(image)]
+            np.add.at(sums, image, looked.embeddings[: len(image)] * weight[:, None])
+            yield looked.logits, looked.has_ink
 
-    progress = progress_bar(batches, desc=f"scanning {description}", unit=" batches", leave=False)
-    scanned = scoring.scan(predict, progress, images, strips.labels, classes, rule)
+    scanned = scoring.add_up(answers(), images, strips.labels, classes, rule)
     return SeenByNetwork(scanned, sums, scanned.votes * rule.stride / width)
+
+
+def _looks_on_host(model: keras.Model, strips: Strips, rule: Rule) -> Generator[Looked, None, None]:
+    """What a network says of all windows, which the host gathers; see `device_scan.looks`."""
+    _, width, _ = model.input_shape
+    batches, _ = windows(strips, window_width=width, batch_size=BATCH, stride=rule.stride)
+    for batch in batches.as_numpy_iterator():
+        logits, embeddings = map(np.asarray, model.predict_on_batch(batch))
+        yield Looked(logits, embeddings, rule.has_ink(batch))
 
 
 def evaluate(model: keras.Model, strips: Strips, rule: Rule, description: str) -> scoring.Accuracies:

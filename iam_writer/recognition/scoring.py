@@ -118,15 +118,36 @@ def scan(
       classes: how many writers there are.
       rule: which windows vote, and what is summed. The stride is that of `batches`.
     """
+    arrays = map(np.asarray, batches)
+    looked = ((predict(batch), rule.has_ink(batch)) for batch in arrays)
+    return add_up(looked, images, labels, classes, rule)
+
+
+def add_up(
+    looked: Iterable[tuple[np.ndarray, np.ndarray]],
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    rule: Rule,
+) -> Scan:
+    """Adds up what a model says of the windows of a split.
+
+    Args:
+      looked: of each batch of windows, the logits, float `[batch, classes]`, and which windows have ink, bool `[batch]`. The
+        last batch may have been filled up.
+      images: int64 `[windows]`, the image of each window.
+      labels: int32 `[images]`.
+      classes: how many writers there are.
+      rule: which windows vote, and what is summed.
+    """
     scores, of_blank = np.zeros([2, len(labels), classes])
     votes, count, top1, top5 = np.zeros([4, len(labels)], np.int64)
     first = 0
-    for batch in batches:
-        image = images[first : first + len(batch)]
-        first += len(batch)
-        batch = np.asarray(batch)
-        logits = np.asarray(predict(batch), np.float32)[: len(image)]  # The last batch was filled up.
-        votes_now = rule.has_ink(batch)[: len(image)]
+    for logits, has_ink in looked:
+        image = images[first : first + len(logits)]
+        first += len(logits)
+        logits = np.asarray(logits, np.float32)[: len(image)]
+        votes_now = has_ink[: len(image)]
         says = rule.votes(softmax(logits))
         ranks = rank_of_truth(logits, labels[image])
         np.add.at(scores, image[votes_now], says[votes_now])
