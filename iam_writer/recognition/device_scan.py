@@ -60,7 +60,7 @@ def _share_of_ink(windows: Any, rule: Rule) -> Any:
     """bool `[n]`, see `Rule.has_ink`. The count is of integers: a mean in half precision would be too coarse."""
     _, width, height = windows.shape
     dark = keras.ops.sum(keras.ops.cast(windows < rule.dark, "int32"), axis=(1, 2))
-    return dark >= int(np.ceil(rule.least_ink * width * height))
+    return dark >= int(np.ceil(rule.least_ink * width * height - 1e-9))  # 0.07 * 100 is more than 7.
 
 
 def _look_on_jax(model: keras.Model, strips: Strips, width: int, rule: Rule) -> Callable[[np.ndarray], Any]:
