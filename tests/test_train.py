@@ -432,6 +432,7 @@ def test_full_disk(settings, monkeypatch, capsys):
         ("--fonts_dir=.", "must be given together"),
         (["--script=greek", "--fonts_dir=.", "--text_file=x"], "cannot be given with --fonts_dir"),
         ("--test_script=latin", "--test_script and --script must differ"),
+        ("--page_pattern=(?P<page>.+)_", "need --dataset=iam_writer/folder"),
         (["--dataset=iam_writer/top50", "--test_script=greek"], "needs --dataset=iam_writer/synthetic"),
         ("--model=deepwriter", "--model=deepwriter needs an even --patch_width"),
         ("--augment=scale,mirror", "must name some of thickness, scale"),

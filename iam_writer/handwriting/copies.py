@@ -5,7 +5,8 @@ a little differently on the glass, is not found.
 
 Two pictures are compared by small pictures of them (as perceptual hashes are made), of `_GRID` cells: by the correlation
 of their grays. On 3,000 pieces of lines of IAM, the highest correlation of two different pieces of the same shape was
-0.63. That of a piece and its copy at half the resolution, at JPEG quality 40, or with noise, was above 0.94.
+0.63. That of a piece and its copy at half the resolution, at JPEG quality 40, or with noise, was above 0.94. On 220 pages
+glued from IAM's pieces, all with the same spacing, the highest correlation of two different pages was 0.72.
 """
 
 import collections

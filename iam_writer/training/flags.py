@@ -71,6 +71,15 @@ def _can_write_it(values):
     return values["test_script"] is None or "iam_writer/synthetic" in listed(values["dataset"])
 
 
+@flags.multi_flags_validator(
+    ["dataset", "page_pattern", "writer_pattern"],
+    "--page_pattern and --writer_pattern need --dataset=iam_writer/folder: the other datasets know their pages and writers.",
+)
+def _has_a_folder(values):
+    patterns = values["page_pattern"] or values["writer_pattern"]
+    return not patterns or "iam_writer/folder" in listed(values["dataset"])
+
+
 @flags.multi_flags_validator(["patch_fraction", "learning_rate"], "must be more than 0.")
 def _are_positive(values):
     return all(value > 0 for value in values.values())

@@ -23,6 +23,10 @@ def parse_flags(argv: list[str]) -> list[str]:
         return app.parse_flags_with_usage(argv)
     except UnicodeDecodeError as error:
         sys.exit(f"A file that --flagfile names is not text in UTF-8: {error}.")
+    except RecursionError:  # absl looks for a flag with a similar name, one letter after the other.
+        sys.exit(
+            "A flag has a name of hundreds of letters, which no flag has. Correct the command or the flagfile."
+        )
 
 
 @contextlib.contextmanager

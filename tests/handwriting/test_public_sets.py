@@ -1,16 +1,19 @@
 """Public sets in the layouts of their own archives, with images made here."""
 
+import json
 import pathlib
 import re
 import zipfile
 
 import pytest
-from conftest import png, scribble
+from conftest import png, run_module, scribble
 from handwriting_pages import written_page
+from invented_pages import page as invented_page
 
 from iam_writer.common.errors import IndexFileError, MissingDataError
 from iam_writer.handwriting import splits
 from iam_writer.handwriting.public_sets import SETS, PublicHandwriting
+from iam_writer.handwriting.synthetic import SyntheticHandwriting
 from iam_writer.iam_writer_dataset_builder import prepare
 
 LAYOUTS = {
@@ -112,3 +115,35 @@ def test_two_parts_with_the_same_names(tmp_path):
     root = write(tmp_path / "set", ["experimental/001_1.tif", "benchmarking/001_1.tif"])
     with pytest.raises(IndexFileError, match="have one name"):
         PublicHandwriting("icdar2013", root)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["firemaker", "csafe", "icdar2013", "cerug", "cvl"])
+def test_one_command_leads_from_the_layout_of_a_set_to_a_table(tmp_path, name):
+    """Pages of invented writers under the names of a set: training and the test need one command."""
+    places = {
+        "firemaker": "300dpi/p{p}/{w:03}0{p}.tif",
+        "csafe": "w{w:04}/w{w:04}_s0{p}_pLND_r01.png",
+        "icdar2013": "{w:03}_{p}.tif",
+        "cerug": "CERUG/Writer{w:04}_0{p}.png",
+        "cvl": "cvl-database-cropped-1-1/testset/{w:04}-{p}-cropped.tif",
+    }
+    handwriting = SyntheticHandwriting(3, 4, 3, seed=5)
+    forms = sorted({(line.writer, line.form) for line in handwriting.lines})
+    writers = sorted({writer for writer, _ in forms})
+    for number, (writer, form) in enumerate(forms):
+        path = tmp_path / "set" / places[name].format(w=writers.index(writer) + 1, p=number % 4 + 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(invented_page(handwriting, form)))
+    done = run_module(
+        "train",
+        f"--dataset=iam_writer/{name}",
+        f"--manual_dir={tmp_path / 'set'}",
+        "--model=descriptor",
+        f"--workdir={tmp_path / 'run'}",
+        f"--data_dir={tmp_path / 'tfds'}",
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert result["dataset"] == [f"iam_writer/{name}/1.0.0"] and result["test.line_top1"] > 0.5
+    assert "test" in done.stdout
