@@ -108,7 +108,7 @@ class Calibration:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 return cls(**{name: arrays[name] for name in arrays.files})
         except (TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"The calibration is of another version: {error}") from error
+            raise ValueError(f"Another version of iam_writer wrote the calibration: {error}") from error
 
 
 def surest(forms: int) -> float:

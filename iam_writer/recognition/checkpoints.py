@@ -235,7 +235,7 @@ def _readable(path: str | os.PathLike[str]) -> Iterator[None]:
         # Keras has an error of its own, without a file's name.
         if not path.exists():
             raise CheckpointError(
-                f"There is no checkpoint {path}. iam_writer.train leaves one in its workdir: best.keras, or best.descriptor."
+                f"There is no checkpoint {path}. `iam-writer train` writes best.keras or best.descriptor into its workdir."
             )
         yield
     except CheckpointError:
@@ -243,7 +243,7 @@ def _readable(path: str | os.PathLike[str]) -> Iterator[None]:
     except Exception as error:  # Keras and HDF5 raise errors of many types.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise CheckpointError(
-            f"{path} is not a checkpoint of iam_writer, or damaged: {reason}. Take another copy of it, or remove it and "
+            f"{path} is damaged, or it is not a checkpoint of iam_writer: {reason}. Take another copy of it, or remove it and "
             "train again."
         ) from error
 

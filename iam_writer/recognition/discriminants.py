@@ -133,7 +133,7 @@ class Discriminants:
                 )
             return cls(**found | {name: float(found[name]) for name in ("temperature", "least_fit")})
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"The discriminants are of another version: {error}") from error
+            raise ValueError(f"Another version of iam_writer wrote the discriminants: {error}") from error
 
 
 def learn(

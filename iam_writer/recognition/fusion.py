@@ -69,7 +69,7 @@ class Fusion:
         try:
             return cls(**{name: tuple(pair) for name, pair in json.loads(text).items()})
         except TypeError as error:
-            raise ValueError(f"The fusion is of another version: {error}") from error
+            raise ValueError(f"Another version of iam_writer wrote the fusion: {error}") from error
 
 
 def choose(

@@ -113,7 +113,7 @@ def _run(
         model = compiled_model(settings, len(data.writers), settings.epochs * steps_per_epoch)
     if last.exists():
         checkpoints.restore(model, last)
-        log.info("Going on from step %d of %s.", progress.step, last)
+        log.info("Continuing from step %d of %s.", progress.step, last)
     log.info(
         "%s: %d training images of %d writers, %d patch positions.",
         ", ".join(data.names),

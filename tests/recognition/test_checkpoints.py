@@ -72,7 +72,7 @@ def test_damaged_weights_are_told_in_a_sentence(trained, tmp_path):
     (tmp_path / "x.keras").write_bytes(content)
     assert checkpoints.read_state(tmp_path / "x.keras")
     with pytest.raises(
-        CheckpointError, match=r"x\.keras is not a checkpoint of iam_writer, or damaged: .*CRC"
+        CheckpointError, match=r"x\.keras is damaged, or it is not a checkpoint of iam_writer: .*CRC"
     ):
         checkpoints.load(tmp_path / "x.keras")
 

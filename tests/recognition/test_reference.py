@@ -61,7 +61,7 @@ def test_a_file_gives_back_what_was_written(tmp_path):
     for name in ("odds", "amounts", "errors"):
         np.testing.assert_array_equal(getattr(found, name), getattr(made, name))
     path.write_bytes(dataclasses.replace(made, odds=odds[:, :3]).to_bytes())
-    with pytest.raises(errors.MissingDataError, match="another version"):
+    with pytest.raises(errors.MissingDataError, match="Another version"):
         reference.read(path)
     path.write_bytes(b"")
     with pytest.raises(errors.MissingDataError, match=r"r\.npz cannot be read"):
