@@ -37,14 +37,14 @@ class Discriminants:
       projection: float32 `[dimensions, components]`, after which a writer's lines have spread 1 in all directions.
       means: float32 `[writers, components]`, the middle of each writer's lines; NaN for a writer without lines.
       temperature: scores are divided by it before they become probabilities.
-      least_fit: the highest score of a line is lower than this for 5 % of the validation lines only.
+      usual_fit: the median, over validation lines, of the highest score of a line.
     """
 
     mean: np.ndarray
     projection: np.ndarray
     means: np.ndarray
     temperature: float = 1.0
-    least_fit: float = -np.inf
+    usual_fit: float = -np.inf
 
     @classmethod
     def fit(
@@ -97,7 +97,7 @@ class Discriminants:
         return _log_softmax(self.scores(vectors) / self.temperature)
 
     def calibrated(self, vectors: np.ndarray, labels: np.ndarray) -> "Discriminants":
-        """The same with the temperature at which the true writers of other lines are likeliest, and with `least_fit`.
+        """The same with the temperature at which the true writers of other lines are likeliest, and with `usual_fit`.
 
         C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017.
 
@@ -112,7 +112,7 @@ class Discriminants:
         return dataclasses.replace(
             self,
             temperature=float(temperatures[int(np.argmin(losses))]),
-            least_fit=float(np.quantile(scores.max(axis=1), 0.05)),
+            usual_fit=float(np.median(scores.max(axis=1))),
         )
 
     def to_bytes(self) -> bytes:
@@ -131,7 +131,7 @@ class Discriminants:
                 raise ValueError(
                     f"it is of version {version} of the hand descriptor, not {descriptor.VERSION}"
                 )
-            return cls(**found | {name: float(found[name]) for name in ("temperature", "least_fit")})
+            return cls(**found | {name: float(found[name]) for name in ("temperature", "usual_fit")})
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"Another version of iam_writer wrote the discriminants: {error}") from error
 

@@ -193,6 +193,9 @@ RESOLUTIONS: Final = {300.0: 0.0, 200.0: 0.0, 150.0: 0.0, 400.0: 0.0, 600.0: 0.0
 From 100 dpi an image is enlarged so much that every hand looks smooth. The 120 was chosen by validation lines of IAM.
 """
 
+ENOUGH: Final = 4
+"""So many lines of a page tell its resolution."""
+
 
 class DescriptorRecognizer(Recognizer[Counts]):
     """Discriminants of the hand descriptor."""
@@ -204,22 +207,25 @@ class DescriptorRecognizer(Recognizer[Counts]):
     def scan(self, page: Page, upside_down: bool = False) -> Counts:
         """Counts the lines of a page at descriptor.DPI.
 
-        If no known hand explains the page as well as it explains most lines, the page may be of another resolution. Then it
-        is also counted at each of RESOLUTIONS, and the resolution at which the known hands explain it best is taken. The sizes of strokes and letters alone cannot
-        tell a resolution, since hands differ in them.
+        If no known hand explains the page as well as it explains half of the validation lines, the page may be of another
+        resolution. Then some lines are also counted at each of RESOLUTIONS, and the resolution at which the known hands
+        explain them best is taken. The sizes of strokes and letters alone cannot tell a resolution, since hands differ in
+        them.
         """
         step = -1 if upside_down else 1
         lines = [line.image[::step, ::step] for line in page.lines]
         found = _counts(lines, descriptor.DPI)
-        if self._fit(found) >= self.discriminants.least_fit:
+        if self._fit(found) >= self.discriminants.usual_fit:
             return found
-        others = [_counts(lines, dpi) for dpi in RESOLUTIONS if dpi != descriptor.DPI]
-        return max([found, *others], key=self._fit)
+        longest = np.argsort([-line.shape[1] for line in lines], kind="stable")[:ENOUGH]
+        some = [lines[i] for i in longest]
+        tried = {dpi: self._fit(_counts(some, dpi)) - margin for dpi, margin in RESOLUTIONS.items()}
+        dpi = max(tried, key=tried.__getitem__)
+        return found if dpi == descriptor.DPI else _counts(lines, dpi)
 
     def _fit(self, counts: Counts) -> float:
         """How well the likeliest of the known hands explains the lines, on average."""
-        likely = self.discriminants.scores(vectors(counts.of_lines)).max(axis=1)
-        return float(likely.mean()) - RESOLUTIONS[counts.dpi]
+        return float(self.discriminants.scores(vectors(counts.of_lines)).max(axis=1).mean())
 
     def warnings(self, page: Page, scan: Counts) -> list[str]:
         found = super().warnings(page, scan)
