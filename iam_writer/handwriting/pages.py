@@ -38,9 +38,10 @@ MAX_SIDE = 3600
 TURNED = "it was upside down, and was turned"
 """A warning of `Page`."""
 
-_LEAST_LETTERS = 18
-"""Pixels. A page whose letters are less high is enlarged before its lines are searched. At 300 dpi IAM's letters are 40 to 120
-pixels high, with their ascenders."""
+_LEAST_LETTERS, _FEW_PIXELS = 28, 20
+"""Pixels. A page whose letters are less high than the first number is enlarged before its lines are searched, since thin strokes
+would break. Below the second number it gets a warning, too. With their ascenders, IAM's letters are 40 to 120 pixels high at 300 dpi,
+and 13 to 40 at 100 dpi."""
 
 _MAX_INK = 0.4
 """The largest share of ink on a page. Dense writing has 0.12, a word cut close to its letters 0.3, a photograph 0.5."""
@@ -159,12 +160,14 @@ def find_lines(gray: np.ndarray) -> Page:
 
     ink = without_blobs(ink)
     writing = without_rulings(ink)
-    letters = letter_height(writing)
+    # Of a page on its side, a word would count as a letter.
+    letters = min(letter_height(writing), letter_height(np.ascontiguousarray(writing.T)))
     is_page = min(gray.shape) >= upright.LEAST_SIDE
     if is_page and letters < _LEAST_LETTERS and 2 * max(gray.shape) <= MAX_SIDE:
         gray = cv2.resize(gray, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
         matrix = np.diag([2, 2, 1]) @ matrix
         ink = without_blobs(binarise(gray))
+    if is_page and letters < _FEW_PIXELS:
         said.append(
             f"its resolution is low: letters are only {letters:.0f} pixels high. Scan it at 300 dpi, where they have 40 or more"
         )

@@ -19,6 +19,9 @@ _GAP = 2.0
 _WIDEST_NOTE = 0.6
 """Notes are narrower than this share of the text beside them."""
 
+_MANY_LETTERS = 40
+"""A printed paragraph has more connected pieces than this. A line of handwriting seldom has so many."""
+
 _LINES_BESIDE_NOTES = 4
 """Text of fewer lines has no notes beside it."""
 
@@ -140,7 +143,21 @@ def _lines(gray: np.ndarray, ink: np.ndarray, height: float) -> list[TextLine]:
     # The row of the middle of each line, at each column of the page; float `[lines, width]`.
     columns = np.arange(ink.shape[1]) * scale
     middles = np.array([np.interp(columns, x, y) / scale for x, y in ridges])
-    return _cut_lines(gray, ink, middles[np.argsort(middles.mean(axis=1))], height)
+    found = _cut_lines(gray, ink, middles[np.argsort(middles.mean(axis=1))], height)
+    return [part for line in found for part in _small_lines(line, height)]
+
+
+def _small_lines(line: TextLine, height: float) -> list[TextLine]:
+    """Parts what was taken for one line, but is several lines of much smaller letters, such as the printed text of a form."""
+    ink = (line.image < 160).astype(np.uint8)
+    own = letter_height(ink)
+    if own > 0.5 * height or line.box[3] < 3 * own or cv2.connectedComponents(ink)[0] < _MANY_LETTERS:
+        return [line]
+    parts = _lines(line.image, ink, own)
+    left, top = line.box[:2]
+    return [
+        TextLine(part.image, (part.box[0] + left, part.box[1] + top, *part.box[2:])) for part in parts
+    ] or [line]
 
 
 def _ridges(ink: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

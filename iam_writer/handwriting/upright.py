@@ -40,7 +40,7 @@ def turns(ink: np.ndarray, letters: float) -> tuple[int, float]:
 
     Args:
       ink: uint8 `[height, width]`, 1 where there is ink.
-      letters: height of the letters in pixels.
+      letters: height of the letters in pixels, whichever way the page lies.
 
     Returns:
       How many times to turn it by 90 degrees counter-clockwise, 0 or 1, after which it may be upside down; and by how many

@@ -138,7 +138,7 @@ def described(
     for number, image in enumerate(images):
         counts[number % 2] += descriptor.counts(image)
     warnings = list(page.warnings)
-    if told and not dpi and of_lines != descriptor.DPI:
+    if told and not dpi and abs(told / descriptor.DPI - 1) >= 0.05:
         warnings.append(f"its file says {told:.0f} dpi, so it was scaled to {descriptor.DPI} dpi")
     return DescribedPage(path, sha256, counts, len(page.lines), _look(page.gray), tuple(warnings), told)
 

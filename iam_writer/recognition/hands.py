@@ -302,7 +302,10 @@ def rank_likeliest(
     """
     counts = np.stack([one.counts for one in known.values()])
     comparer = population.among(counts) if len(counts) >= MANY else population.alone()
-    return rank(Sample(asked.name, ways.likeliest(asked.pages, counts, comparer, at_dpi)), known, population)
+    found = rank(Sample(asked.name, ways.likeliest(asked.pages, counts, comparer, at_dpi)), known, population)
+    if found.writer is not None or any(page.dpi for page in asked.pages):
+        return found
+    return dataclasses.replace(found, warnings=(*found.warnings, ways.NONE_FITS))
 
 
 def rank(asked: Sample, known: Mapping[str, Sample], population: Reference) -> Ranking:

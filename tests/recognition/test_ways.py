@@ -81,3 +81,11 @@ def test_a_resolution_that_the_file_tells_is_believed(pages, tmp_path, monkeypat
     )
     strangers = {name: sample for name, sample in known.items() if name != asked[0].stem}
     assert hands.identify(strangers, tmp_path / "page.png").writer is None
+
+
+def test_the_resolution_is_named_as_a_reason_where_the_file_tells_none_and_no_hand_fits(pages):
+    known, asked = pages
+    strangers = {name: sample for name, sample in known.items() if name != asked[1].stem}
+    found = hands.identify(strangers, asked[1])
+    assert found.writer is None
+    assert found.warnings == (ways.NONE_FITS,)
