@@ -50,7 +50,7 @@ def text_lines(gray: np.ndarray, ink: np.ndarray) -> list[TextLine]:
       The lines from top to bottom. The lines of the left page of an open book come before those of its right page, and notes
       beside the text come in the order of the columns.
     """
-    ink = without_ruler(without_rulings(ink))
+    ink = without_rulings(without_ruler(ink))  # Ticks in a row look like a ruled line.
     if not ink.any():
         return []
     height = letter_height(ink)
