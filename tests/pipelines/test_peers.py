@@ -43,8 +43,9 @@ def corpus(tmp_path_factory):
 
 
 def parameter(peer):
-    # FFCV starts a process and compiles for each session.
-    return pytest.param(peer, id=peer.key, marks=[pytest.mark.slow] if peer.key.startswith("ffcv") else [])
+    # These start a process for each session, which loads PyTorch or compiles.
+    slow = peer.key in ("ffcv", "ffcv_expert", "litdata", "streaming", "webdataset")
+    return pytest.param(peer, id=peer.key, marks=[pytest.mark.slow] if slow else [])
 
 
 @pytest.fixture(params=map(parameter, PEERS))

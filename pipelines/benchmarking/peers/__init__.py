@@ -6,6 +6,7 @@ whose library is not installed says so. Some peers leave the number of threads o
 number that was fastest on two cores, and a comment says so.
 """
 
+import contextlib
 import functools
 import importlib.util
 from collections.abc import Callable, Generator
@@ -22,6 +23,7 @@ from pipelines.benchmarking.peers import (
     tfdata,
     torch_loader,
 )
+from pipelines.benchmarking.peers.other_process import in_other_process
 from pipelines.benchmarking.peers.peer import Corpus, Peer, Session, count, in_process
 
 __all__ = ["PEERS", "Corpus", "Peer", "Session", "count", "in_process"]
@@ -40,10 +42,9 @@ def _peer(
     cannot: str,
     module: str,
     generator: Callable[[Corpus, int, int], Generator[Any, None, None]],
+    process: Callable[..., contextlib.AbstractContextManager[Session]] = in_process,
 ) -> Peer:
-    return Peer(
-        name, key, cannot, functools.partial(_missing, module), functools.partial(in_process, generator)
-    )
+    return Peer(name, key, cannot, functools.partial(_missing, module), functools.partial(process, generator))
 
 
 PEERS: tuple[Peer, ...] = (
@@ -65,9 +66,16 @@ PEERS: tuple[Peer, ...] = (
     _peer("PyTorch DataLoader", "torch", "exactly once; resume", "torch", torch_loader.batches),
     _peer("Grain", "grain", "exactly once", "grain", grain_loader.batches),
     _peer("SPDL", "spdl", "exactly once; resume", "spdl.pipeline", spdl_pipeline.batches),
-    _peer("LitData", "litdata", "exactly once", "litdata", streaming_formats.litdata_batches),
     _peer(
-        "MosaicML Streaming", "streaming", "exactly once", "streaming", streaming_formats.streaming_batches
+        "LitData", "litdata", "exactly once", "litdata", streaming_formats.litdata_batches, in_other_process
+    ),
+    _peer(
+        "MosaicML Streaming",
+        "streaming",
+        "exactly once",
+        "streaming",
+        streaming_formats.streaming_batches,
+        in_other_process,
     ),
     _peer(
         "WebDataset",
@@ -75,6 +83,7 @@ PEERS: tuple[Peer, ...] = (
         "exactly once; global shuffle; resume",
         "webdataset",
         streaming_formats.webdataset_batches,
+        in_other_process,
     ),
     _peer(
         "tf.data, cached decode + random_crop",
