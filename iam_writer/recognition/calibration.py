@@ -106,7 +106,11 @@ class Calibration:
         """Raises ValueError if another version wrote it."""
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                return cls(**{name: arrays[name] for name in arrays.files})
+                found = cls(**{name: arrays[name] for name in arrays.files})
+            for name, array in dataclasses.asdict(found).items():
+                if name != "combine" and array.dtype.kind not in "biuf":
+                    raise ValueError(f"{name} is damaged")
+            return found
         except (TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"Another version of iam_writer wrote the calibration: {error}") from error
 

@@ -56,7 +56,7 @@ def read_state(path: pathlib.Path) -> dict[str, Any]:
     Raises:
       CheckpointError: there is no such file, or it is not a checkpoint of ours.
     """
-    with _readable(path), zipfile.ZipFile(path) as archive:
+    with readable(path), zipfile.ZipFile(path) as archive:
         state: dict[str, Any] = json.loads(archive.read(STATE_MEMBER))
     return state | {"run": listed_in(state["run"])} if "run" in state else state
 
@@ -142,7 +142,7 @@ def read_calibration(path: pathlib.Path) -> Calibration | None:
     Raises:
       CheckpointError: as `read_state`, or another version wrote the calibration.
     """
-    with _readable(path), zipfile.ZipFile(path) as archive:
+    with readable(path), zipfile.ZipFile(path) as archive:
         if CALIBRATION_MEMBER not in archive.namelist():
             return None
         return Calibration.from_bytes(archive.read(CALIBRATION_MEMBER))
@@ -157,7 +157,7 @@ def read_rule(path: pathlib.Path) -> Rule:
     Raises:
       CheckpointError: as `read_state`, or another version wrote the rule.
     """
-    with _readable(path), zipfile.ZipFile(path) as archive:
+    with readable(path), zipfile.ZipFile(path) as archive:
         if RULE_MEMBER in archive.namelist():
             return Rule.from_json(archive.read(RULE_MEMBER))
         run = json.loads(archive.read(STATE_MEMBER))["run"]
@@ -174,7 +174,7 @@ def has_network(path: pathlib.Path) -> bool:
     Raises:
       CheckpointError: as `read_state`.
     """
-    with _readable(path), zipfile.ZipFile(path) as archive:
+    with readable(path), zipfile.ZipFile(path) as archive:
         return WEIGHTS_MEMBER in archive.namelist()
 
 
@@ -184,7 +184,7 @@ def read_descriptor(path: pathlib.Path) -> tuple[Discriminants | None, Fusion | 
     Raises:
       CheckpointError: as `read_state`, or another version wrote them.
     """
-    with _readable(path), zipfile.ZipFile(path) as archive:
+    with readable(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         hands = (
             Discriminants.from_bytes(archive.read(DESCRIPTOR_MEMBER)) if DESCRIPTOR_MEMBER in names else None
@@ -194,10 +194,16 @@ def read_descriptor(path: pathlib.Path) -> tuple[Discriminants | None, Fusion | 
 
 
 def fingerprint(path: pathlib.Path) -> str:
-    """Tells what one checkpoint has learnt from what another has learnt; eight hexadecimal digits."""
-    with zipfile.ZipFile(path) as archive:
+    """Tells what one checkpoint has learnt from what another has learnt; eight hexadecimal digits.
+
+    Raises:
+      CheckpointError: as `read_state`, or it holds nothing that was learnt.
+    """
+    with readable(path), zipfile.ZipFile(path) as archive:
         names = [name for name in (WEIGHTS_MEMBER, DESCRIPTOR_MEMBER) if name in archive.namelist()]
         learnt = [archive.getinfo(name).CRC for name in names]
+        if not learnt:
+            raise ValueError("it holds neither a network nor a descriptor")
     return f"{functools.reduce(operator.xor, learnt):08x}"
 
 
@@ -211,7 +217,7 @@ def load(path: str | os.PathLike[str]) -> "keras.Model":
 
     from iam_writer import models  # noqa: F401  Registers the layers that checkpoints name.
 
-    with _readable(path):
+    with readable(path):
         return keras.saving.load_model(path, compile=False)
 
 
@@ -221,14 +227,14 @@ def restore(model: "keras.Model", path: pathlib.Path) -> None:
     Raises:
       CheckpointError: as `load`.
     """
-    with _readable(path):
+    with readable(path):
         model.load_weights(path)
         for variable, value in zip(_random_state(model), read_state(path)["random"], strict=True):
             variable.assign(value)
 
 
 @contextlib.contextmanager
-def _readable(path: str | os.PathLike[str]) -> Iterator[None]:
+def readable(path: str | os.PathLike[str]) -> Iterator[None]:
     """Says what is wrong with a checkpoint that cannot be read."""
     path = pathlib.Path(path)
     try:

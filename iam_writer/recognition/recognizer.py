@@ -261,10 +261,12 @@ def load(path: str | os.PathLike[str], calibration: Calibration) -> Recognizer[A
     path = pathlib.Path(path)
     discriminants, fusion = checkpoints.read_descriptor(path)
     if discriminants is not None and not checkpoints.has_network(path):
-        return DescriptorRecognizer(path, calibration, discriminants)
+        with checkpoints.readable(path):
+            return DescriptorRecognizer(path, calibration, discriminants)
     from iam_writer.recognition import network_recognizer  # TensorFlow takes seconds to load.
 
-    network = network_recognizer.NetworkRecognizer(path, calibration)
+    with checkpoints.readable(path):
+        network = network_recognizer.NetworkRecognizer(path, calibration)
     if discriminants is None or fusion is None:
         return network
     hands = DescriptorRecognizer(path, calibration, discriminants)

@@ -1,5 +1,6 @@
 """checkpoints.py: what a checkpoint holds besides weights."""
 
+import dataclasses
 import json
 import zipfile
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from iam_writer.common.errors import CheckpointError
-from iam_writer.recognition import checkpoints
+from iam_writer.recognition import checkpoints, recognizer
 from iam_writer.recognition.rule import Rule
 
 
@@ -97,3 +98,26 @@ def test_training_calibrates(trained):
     assert np.isfinite(
         np.concatenate([np.ravel(value) for name, value in vars(found).items() if name != "combine"])
     ).all()
+
+
+def without(source, path, *names, **changes):
+    """A copy of a checkpoint without some members, and with others changed."""
+    with zipfile.ZipFile(source) as before, zipfile.ZipFile(path, "w") as after:
+        for name in set(before.namelist()) - set(names):
+            after.writestr(name, changes.get(name, before.read(name)))
+
+
+def test_what_the_fuzz_found_is_told_in_a_sentence(trained, tmp_path):
+    source, path = trained[0] / "best.keras", tmp_path / "best.keras"
+    without(source, path, checkpoints.WEIGHTS_MEMBER)
+    with pytest.raises(CheckpointError, match="neither a network nor a descriptor"):
+        checkpoints.fingerprint(path)
+    calibration = dataclasses.replace(checkpoints.read_calibration(source), mean=np.array([b"1", b"2"]))
+    without(source, path, **{checkpoints.CALIBRATION_MEMBER: calibration.to_bytes()})
+    with pytest.raises(CheckpointError, match="mean is damaged"):
+        checkpoints.read_calibration(path)
+    state = checkpoints.read_state(source)
+    del state["run"]["writers"]
+    with_state(source, path, state)
+    with pytest.raises(CheckpointError, match=r"damaged.*'writers'"):
+        recognizer.load(path, checkpoints.read_calibration(path))
