@@ -14,7 +14,9 @@ PROGRAMS = {
     "identify": ("iam_writer.identify", "names the writer of a page"),
     "enroll": ("iam_writer.enroll", "adds pages of a writer to a gallery"),
     "gallery": ("iam_writer.gallery", "lists, renames and removes the writers of a gallery"),
-    "verify": ("iam_writer.verify", "says whether two pages are by the same hand"),
+    "verify": ("iam_writer.verify", "says how strongly pages speak for one hand: a likelihood ratio"),
+    "validate": ("iam_writer.validate", "measures the likelihood ratios of verify on your own specimens"),
+    "scribes": ("iam_writer.scribes", "says how many hands wrote some pages, and which page is whose"),
     "evaluate": ("iam_writer.evaluate", "measures a network on forms that were not used for training"),
     "export": ("iam_writer.export", "writes a network as SavedModel, LiteRT or ONNX"),
 }

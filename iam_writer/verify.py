@@ -1,27 +1,37 @@
-"""Says whether one hand wrote two pages, and how often such an answer is wrong.
+r"""Says how strongly questioned and known pages speak for one hand: a likelihood ratio with its limits.
 
   iam-writer verify letter1.png letter2.png
+  iam-writer verify --questioned note.png --known ada1.png ada2.png
+  iam-writer verify --questioned note.png --known ada/ --population archive/ --json
   iam-writer verify --checkpoint=best.keras letter1.png letter2.png
 
-Without --checkpoint, the hand descriptor compares the pages. It needs no training. The answer says how much likelier the
-pages are if one hand wrote both than if two hands wrote them. It also says how often such an answer is wrong for invented
-writers.
+All pages of one side are taken to be by one hand. A folder stands for all images in it, and a pattern such as '*.png' for the files
+that fit.
 
-With --checkpoint, a trained network compares the pages. Its error rates come from pairs of validation forms. The network
-knows the writers of these forms from training, so the error rates for other writers are higher.
+Without --checkpoint the hand descriptor compares the pages, which needs no training. The answer is a likelihood ratio: how many
+times as likely the pages are if one hand wrote them than if two hands did. What two hands look like is known from invented
+writers, or from a --population: pages of the same kind by people who did not write the pages in question.
 
-Exit status: 0 one hand; 2 two hands; 1 a flag is wrong, or a file cannot be read or has no handwriting; 130 stopped.
+With --checkpoint a trained network compares two pages. Its error rates come from pairs of a validation form and another form; this
+step has not seen their writers before, but the network has.
+
+Exit status: 0 the pages speak for one hand; 2 they speak for two hands; 3 there is no answer, and the reason is told; 1 a flag is
+wrong, or a file cannot be read or has no handwriting; 130 stopped.
 """
 
 import json
 import os
+from typing import Any
 
 import numpy as np
 from absl import app, flags
 
-from iam_writer.common import programs
+from iam_writer.common import programs, word_lists
 from iam_writer.common.errors import CheckpointError, NoWritingError
-from iam_writer.recognition import hands, inputs
+from iam_writer.evidence import population as populations
+from iam_writer.evidence import ratio, specimens
+from iam_writer.handwriting import sources
+from iam_writer.recognition import inputs, reference
 from pipelines.system import command_line
 
 flags.DEFINE_string(
@@ -30,24 +40,73 @@ flags.DEFINE_string(
     "best.keras of a training run. Default: no network; the hand descriptor compares the pages.",
 )
 flags.DEFINE_bool("json", False, "Print one JSON object.")
+flags.DEFINE_multi_string("questioned", None, "The pages that are asked about: files, folders, patterns.")
+flags.DEFINE_multi_string("known", None, "The pages that they are compared with: files, folders, patterns.")
+flags.DEFINE_string(
+    "population",
+    None,
+    "Folder with pages by people who did not write the pages in question, of the same kind: a folder of pages for each "
+    "writer, or pages whose writers are not known. Default: invented writers.",
+)
+flags.DEFINE_enum(
+    "pairs",
+    "both",
+    list(populations.ANCHORS),
+    "How pairs by two writers are drawn from --population: "
+    + "; ".join(f"{name}: {what}" for name, what in populations.ANCHORS.items())
+    + ".",
+)
+
+
+@flags.multi_flags_validator(["questioned", "known"], "--questioned and --known go together.")
+def _go_together(values: dict[str, Any]) -> bool:
+    return (values["questioned"] is None) == (values["known"] is None)
+
+
+@flags.multi_flags_validator(
+    ["checkpoint", "questioned", "population"], "With --checkpoint, name two files and nothing else."
+)
+def _network_takes_two(values: dict[str, Any]) -> bool:
+    return values["checkpoint"] is None or (values["questioned"] is None and values["population"] is None)
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) != 3:
-        raise app.UsageError(
-            f"Two pages are needed, but {len(argv) - 1} are named. Give two image files after the flags."
-        )
     as_json = flags.FLAGS.json
-    if flags.FLAGS.checkpoint is None:
-        programs.run(lambda: _compare(argv[1:], as_json))
-    checkpoint = os.path.expanduser(flags.FLAGS.checkpoint)
-    programs.run(lambda: _verify(argv[1:], checkpoint, as_json))
+    if flags.FLAGS.checkpoint is not None:
+        if len(argv) != 3:
+            raise app.UsageError(
+                f"Two pages are needed, but {len(argv) - 1} are named. Give two image files after the flags."
+            )
+        checkpoint = os.path.expanduser(flags.FLAGS.checkpoint)
+        programs.run(lambda: _verify(argv[1:], checkpoint, as_json))
+    if flags.FLAGS.questioned is None:
+        if len(argv) != 3:
+            raise app.UsageError(
+                f"Two pages are needed, but {len(argv) - 1} are named. Give two image files, or, for several pages on a side: "
+                "--questioned a.png b.png --known c.png"
+            )
+        questioned, known = [argv[1]], [argv[2]]
+    else:
+        if len(argv) > 1:
+            raise app.UsageError(f"{argv[1]} belongs to neither side. Put it after --questioned or --known.")
+        questioned, known = (word_lists.split(flags.FLAGS[name].value) for name in ("questioned", "known"))
+    place = flags.FLAGS.population and os.path.expanduser(flags.FLAGS.population)
+    pairs = flags.FLAGS.pairs
+    programs.run(lambda: _compare(questioned, known, place, pairs, as_json))
 
 
-def _compare(paths: list[str], as_json: bool) -> int:
-    found = hands.verify(*paths)
+def _compare(questioned: list[str], known: list[str], place: str | None, pairs: str, as_json: bool) -> int:
+    wheel = reference.read()
+    sides = [sources.pages(names) for names in (questioned, known)]
+    population = populations.of_wheel(wheel)
+    if place:
+        found = specimens.read(place).without({os.path.realpath(path) for side in sides for path in side})
+        population = populations.of_pages(wheel, found.counts, found.writers, pairs)
+    found = ratio.verify(*sides, population, wheel)
     print(json.dumps(found.as_json()) if as_json else found.as_text())
-    return 0 if found.same else 2
+    if found.log10 is None:
+        return 3
+    return 0 if found.log10 > 0 else 2
 
 
 def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
@@ -102,4 +161,4 @@ def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
 
 
 if __name__ == "__main__":
-    command_line.start(main)
+    command_line.start(main, lambda argv: word_lists.gathered(argv, ["questioned", "known"]))

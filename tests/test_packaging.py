@@ -103,7 +103,7 @@ def test_every_program_is_listed():
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for package in ("iam_writer", "pipelines")
         for path in (ROOT / package).rglob("*.py")
-        if re.search(r"^    (app\.run|command_line\.start)\(main\)$", path.read_text(), re.M)
+        if re.search(r"^    (app\.run|command_line\.start)\(main\b.*\)$", path.read_text(), re.M)
     }
     assert programs == {module for module, _ in __main__.ALL.values()}
 

@@ -8,13 +8,13 @@ import importlib
 import importlib.util
 import io
 import os
-import pathlib
 from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from iam_writer.common import errors
+from iam_writer.handwriting import documents
 
 MAX_PIXELS = 89_478_485
 """The most pixels of a line. A larger image is taken for a decompression bomb. Pillow begins to warn at this number."""
@@ -133,10 +133,7 @@ def crop_png(png: bytes, box: tuple[int, int, int, int]) -> bytes:
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
-    try:
-        return pathlib.Path(path).read_bytes()
-    except OSError as error:
-        raise errors.BadImageError(f"{path} cannot be read: {error.strerror}.") from error
+    return documents.content(os.fspath(path))
 
 
 @contextlib.contextmanager
@@ -159,7 +156,10 @@ def _told(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
 def size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Width and height of an image file. Only its header is read. If that fails, both are 0."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        name = os.fspath(path)
+        # Pages of PDF and TIFF files have to be made first.
+        plain = documents.split(name)[1] is None and not name.lower().endswith(".pdf")
+        with Image.open(path if plain else io.BytesIO(_content(path)), formats=_FORMATS) as image:
             return image.size
     except Exception:  # As above. The message comes when the image is read.
         return 0, 0

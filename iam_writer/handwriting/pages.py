@@ -111,25 +111,10 @@ def read(path: str | os.PathLike[str]) -> Page:
     """
     if os.path.isdir(path):
         raise errors.BadImageError(f"{path} is a folder. Name the images in it, such as {path}/*.png.")
-    try:
-        gray = images.read_page(path, MAX_SIDE)
-        page = find_lines(gray)
-        factor = max(gray.shape) / max(images.size(path))
-        return dataclasses.replace(page, matrix=page.matrix @ np.diag([factor, factor, 1]))
-    except errors.BadImageError:
-        if _begins_with(path, b"%PDF"):
-            raise errors.BadImageError(
-                f"{path} is a PDF file. Save its pages as images first, for instance with pdftoppm -png -r 300."
-            ) from None
-        raise
-
-
-def _begins_with(path: str | os.PathLike[str], signature: bytes) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(signature)) == signature
-    except OSError:
-        return False
+    gray = images.read_page(path, MAX_SIDE)
+    page = find_lines(gray)
+    factor = max(gray.shape) / max(images.size(path))
+    return dataclasses.replace(page, matrix=page.matrix @ np.diag([factor, factor, 1]))
 
 
 def find_lines(gray: np.ndarray) -> Page:

@@ -13,8 +13,8 @@ import multiprocessing
 import os
 import pathlib
 import zipfile
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -22,11 +22,15 @@ from PIL import Image
 
 from iam_writer.common.errors import BadImageError
 from iam_writer.common.files import write_beside
-from iam_writer.handwriting import pages
+from iam_writer.handwriting import documents, pages
 from iam_writer.recognition import descriptor
 from pipelines.system.cores import usable_cores
+from pipelines.system.progress import progress_bar
 
-VERSION: Final = 3
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+VERSION: Final = 4
 """Of what is kept. Raise it when counts of the same file change for a reason that no other version tells."""
 
 LOWEST_DPI, HIGHEST_DPI = 100.0, 1200.0
@@ -34,6 +38,9 @@ LOWEST_DPI, HIGHEST_DPI = 100.0, 1200.0
 
 LOOK: Final = 32
 """Pixels of a side of the small picture by which a recompressed copy of a page is known."""
+
+THUMBNAIL: Final = 160
+"""Pixels of the longer side of a page's picture in reports."""
 
 ALIKE: Final = 0.995
 """Correlation of two small pictures from which two files are said to show one page."""
@@ -45,13 +52,17 @@ class DescribedPage:
 
     Attributes:
       path: the path as the user gave it.
-      sha256: of the file's bytes, in hexadecimal.
+      sha256: of the file's bytes, in hexadecimal; for a page of a file of several pages followed by # and its number.
       counts: int64 `[2, descriptor.SIZE]`, of its first, third, fifth … line, and of the others; of a single line, of its
         left half and its right half.
       lines: how many text lines were found.
       look: float32 `[LOOK, LOOK]`, a small picture of the page, with mean 0 and length 1.
       warnings: sentences on what is odd about the page.
       dpi: the resolution that the file tells; None if it tells none. Then `counts` are right for descriptor.DPI.
+      size: width and height of the page in pixels, upright and evenly lit, see `pages.Page.gray`; 0 in galleries.
+      of_lines: int32 `[lines, SIZE]`, counts of each line; none in galleries.
+      boxes: int32 `[lines, 4]`, left, top, width and height of each line in pixels of the page; none in galleries.
+      thumbnail: a JPEG file, at most THUMBNAIL pixels wide and high; empty in galleries.
     """
 
     path: str
@@ -61,6 +72,12 @@ class DescribedPage:
     look: np.ndarray
     warnings: tuple[str, ...]
     dpi: float | None = None
+    size: tuple[int, int] = (0, 0)
+    of_lines: np.ndarray = dataclasses.field(
+        default_factory=lambda: np.zeros((0, descriptor.SIZE), np.int32), repr=False
+    )
+    boxes: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 4), np.int32), repr=False)
+    thumbnail: bytes = dataclasses.field(default=b"", repr=False)
 
     def shows_the_same_as(self, other: "DescribedPage") -> bool:
         """Whether both files show one page: the same bytes, or the same picture saved in another way."""
@@ -78,10 +95,7 @@ def describe(path: str | os.PathLike[str], dpi: float | None = None) -> Describe
       BadImageError: the image cannot be read. The message names the file and the reason.
     """
     name = os.fspath(path)
-    try:
-        sha256 = hashlib.sha256(pathlib.Path(name).read_bytes()).hexdigest()
-    except OSError:
-        sha256 = ""  # Whoever reads the image says what is wrong.
+    sha256 = _sha256(name)
     kept = _place(sha256, dpi)
     found = _kept(kept, name, sha256) if sha256 else None
     if found is None:
@@ -90,17 +104,101 @@ def describe(path: str | os.PathLike[str], dpi: float | None = None) -> Describe
     return found
 
 
-def describe_all(paths: Iterable[str]) -> Iterator[DescribedPage | BadImageError]:
-    """`describe` of many files on all cores, in order. A file that cannot be read gives its error."""
+def describe_all(
+    paths: Iterable[str], progress: str | None = None
+) -> Iterator[DescribedPage | BadImageError]:
+    """`describe` of many files on all cores, in order. A file that cannot be read gives its error.
+
+    Args:
+      paths: of the files.
+      progress: what to write before a progress bar, which also says the time left; None for no bar.
+    """
     names = list(paths)
-    workers = min(usable_cores(), len(names))
+    kept = [_kept_of(name) for name in names]
+    missing = [name for name, page in zip(names, kept, strict=True) if page is None]
+    new = on_all_cores(_described_or_error, missing)
+    if progress and missing:
+        new = iter(progress_bar(new, total=len(missing), desc=progress, unit=" pages"))
+    for page in kept:
+        yield page or next(new)
+    for _ in new:
+        raise AssertionError("There are more answers than files.")
+
+
+def on_all_cores(function: Callable[[_In], _Out], arguments: Sequence[_In]) -> Iterator[_Out]:
+    """Calls a function with each argument, in processes of its own, and gives the results in order."""
+    workers = min(usable_cores(), len(arguments))
     if workers < 2:
-        yield from map(_described_or_error, names)
+        yield from map(function, arguments)
         return
     # Spawned, not forked: the caller may run threads.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        yield from pool.map(_described_or_error, names, chunksize=1)
+        try:
+            yield from pool.map(function, arguments, chunksize=1)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _kept_of(name: str) -> DescribedPage | None:
+    sha256 = _sha256(name)
+    return _kept(_place(sha256, None), name, sha256) if sha256 else None
+
+
+def _sha256(name: str) -> str:
+    """Of the content; empty if the file cannot be read: whoever reads the image says what is wrong."""
+    file, page = documents.split(name)
+    try:
+        found = hashlib.sha256(pathlib.Path(file).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+    return found if page is None else f"{found}#{page}"
+
+
+def describe_lines(
+    forms: Mapping[str, Sequence[bytes]], progress: str | None = None
+) -> dict[str, np.ndarray]:
+    """Counts lines that are cut already, by the form that they belong to; or takes what was counted before.
+
+    Args:
+      forms: the image files of the lines of each form, at descriptor.DPI.
+      progress: see `describe_all`.
+
+    Returns:
+      int32 `[lines, SIZE]` for each form with lines.
+    """
+    places = {
+        form: _place(hashlib.sha256(b"".join(lines)).hexdigest(), None) for form, lines in forms.items() if lines
+    }
+    found = {form: _kept_lines(place) for form, place in places.items()}
+    missing = [form for form, counts in found.items() if counts is None]
+    done = on_all_cores(_counted, [list(forms[form]) for form in missing])
+    if progress and missing:
+        done = iter(progress_bar(done, total=len(missing), desc=progress, unit=" forms"))
+    for form, counts in zip(missing, done, strict=True):
+        found[form] = counts
+        file = io.BytesIO()
+        np.savez_compressed(file, of_lines=counts)
+        _write(places[form], file.getvalue())
+    return {form: counts for form, counts in found.items() if counts is not None}
+
+
+def _counted(lines: list[bytes]) -> np.ndarray:
+    counts = []
+    for data in lines:
+        with Image.open(io.BytesIO(data)) as picture:
+            counts.append(descriptor.counts(np.asarray(picture.convert("L"))))
+    return np.array(counts, np.int32)
+
+
+def _kept_lines(place: pathlib.Path) -> np.ndarray | None:
+    try:
+        with np.load(place, allow_pickle=False) as arrays:
+            counts = arrays["of_lines"]
+            return counts if counts.ndim == 2 and counts.shape[1] == descriptor.SIZE else None
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
 
 
 def _one_thread() -> None:
@@ -130,22 +228,35 @@ def described(
       told: the resolution that the file tells; None if it tells none.
       dpi: the resolution to go by instead.
     """
-    of_lines = _of_lines(dpi or told, page.scale)
-    images = [descriptor.at_dpi(line.image, of_lines) for line in page.lines]
+    lines_dpi = _of_lines(dpi or told, page.scale)
+    images = [descriptor.at_dpi(line.image, lines_dpi) for line in page.lines]
+    of_lines = np.array([descriptor.counts(image) for image in images], np.int64)
+    of_lines = of_lines.reshape(len(images), descriptor.SIZE)
+    halves = of_lines
     if len(images) == 1:
-        images = np.array_split(images[0], 2, axis=1)
-    counts = np.zeros((2, descriptor.SIZE), np.int64)
-    for number, image in enumerate(images):
-        counts[number % 2] += descriptor.counts(image)
+        halves = np.stack([descriptor.counts(half) for half in np.array_split(images[0], 2, axis=1)])
+    counts = np.stack([halves[0::2].sum(axis=0), halves[1::2].sum(axis=0)])
     warnings = list(page.warnings)
     if told and not dpi and abs(told / descriptor.DPI - 1) >= 0.05:
         warnings.append(f"its file says {told:.0f} dpi, so it was scaled to {descriptor.DPI} dpi")
-    return DescribedPage(path, sha256, counts, len(page.lines), _look(page.gray), tuple(warnings), told)
+    return DescribedPage(
+        path,
+        sha256,
+        counts,
+        len(page.lines),
+        _look(page.gray),
+        tuple(warnings),
+        told,
+        (page.gray.shape[1], page.gray.shape[0]),
+        of_lines.astype(np.int32),
+        np.array([line.box for line in page.lines], np.int32).reshape(-1, 4),
+        _thumbnail(page.gray),
+    )
 
 
 def _told_dpi(path: str) -> float | None:
     """The resolution that a file tells, if that is plausible; else None."""
-    with Image.open(path) as picture:
+    with Image.open(io.BytesIO(documents.content(path))) as picture:
         said = float(picture.info.get("dpi", (0, 0))[0])
     return said if LOWEST_DPI <= said <= HIGHEST_DPI else None
 
@@ -161,6 +272,13 @@ def _of_lines(dpi: float | None, scale: float) -> float:
         return float(descriptor.DPI)
     # Scans of 299.9994 dpi are scans of 300 dpi.
     return float(descriptor.DPI) if abs(dpi * scale / descriptor.DPI - 1) < 0.05 else dpi * scale
+
+
+def _thumbnail(gray: np.ndarray) -> bytes:
+    picture, file = Image.fromarray(gray), io.BytesIO()
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    picture.save(file, "JPEG", quality=60)
+    return file.getvalue()
 
 
 def _look(gray: np.ndarray) -> np.ndarray:
@@ -185,8 +303,19 @@ def _kept(place: pathlib.Path, path: str, sha256: str) -> DescribedPage | None:
             about = json.loads(str(arrays["about"]))
             if counts.shape != (2, descriptor.SIZE) or look.shape != (LOOK, LOOK):
                 return None
+            width, height = about["size"]
             return DescribedPage(
-                path, sha256, counts, about["lines"], look, tuple(about["warnings"]), about["dpi"]
+                path,
+                sha256,
+                counts,
+                about["lines"],
+                look,
+                tuple(about["warnings"]),
+                about["dpi"],
+                (width, height),
+                arrays["of_lines"],
+                arrays["boxes"],
+                arrays["thumbnail"].tobytes(),
             )
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         return None
@@ -195,10 +324,22 @@ def _kept(place: pathlib.Path, path: str, sha256: str) -> DescribedPage | None:
 def _keep(place: pathlib.Path, page: DescribedPage) -> None:
     """Writes a page into the cache. An error is ignored, because an answer does not depend on the cache."""
     file = io.BytesIO()
-    about = json.dumps({"lines": page.lines, "warnings": list(page.warnings), "dpi": page.dpi})
-    np.savez_compressed(file, counts=page.counts, look=page.look, about=np.array(about))
+    about = {"lines": page.lines, "warnings": list(page.warnings), "size": page.size, "dpi": page.dpi}
+    np.savez_compressed(
+        file,
+        counts=page.counts,
+        look=page.look,
+        about=np.array(json.dumps(about)),
+        of_lines=page.of_lines,
+        boxes=page.boxes,
+        thumbnail=np.frombuffer(page.thumbnail, np.uint8),
+    )
+    _write(place, file.getvalue())
+
+
+def _write(place: pathlib.Path, data: bytes) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_beside(place, file.getvalue())
+        write_beside(place, data)
     except OSError:
         return

@@ -1,7 +1,6 @@
 """Compares hands without training: what verify and identify do, as Python functions. Does not import TensorFlow.
 
   from iam_writer.recognition import hands
-  print(hands.verify("letter1.png", "letter2.png").as_text())
   print(hands.identify("known", "letter.png").as_text())  # known/ada/*.png, known/bob/*.png …
 
 All knowledge about hands comes from invented writers (`reference`). So the odds and error rates of an answer are those of
@@ -60,20 +59,6 @@ class Sample:
         return float(reference.amount(self.counts[None])[0])
 
 
-class ComparisonAsJson(TypedDict):
-    """What `iam_writer.verify --json` prints; see `Comparison`."""
-
-    questioned: str
-    known: str
-    log10_odds: float
-    false_match: float
-    false_non_match: float
-    writers: int
-    lines: int
-    warnings: list[str]
-    same: bool
-
-
 class Candidate(TypedDict):
     """A known writer, and how strongly the page speaks for this writer's hand; see `Ranking`."""
 
@@ -89,59 +74,6 @@ class RankingAsJson(TypedDict):
     candidates: list[Candidate]
     lines: int
     warnings: list[str]
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """Whether one hand wrote two samples.
-
-    Attributes:
-      questioned: name of one sample.
-      known: name of the other.
-      log10_odds: logarithm (base 10) of the odds for one hand, if one hand and two hands were equally likely before. Bounded.
-      false_match: of pairs by two invented writers with as much writing, the share that is taken for one hand.
-      false_non_match: of pairs by one invented writer, the share that is taken for two hands.
-      writers: how many invented writers these shares are of.
-      lines: how many lines the smaller sample has.
-      warnings: sentences about what makes the answer less reliable.
-    """
-
-    questioned: str
-    known: str
-    log10_odds: float
-    false_match: float
-    false_non_match: float
-    writers: int
-    lines: int
-    warnings: tuple[str, ...]
-
-    @property
-    def same(self) -> bool:
-        return self.log10_odds > 0
-
-    def as_json(self) -> ComparisonAsJson:
-        return {
-            "questioned": self.questioned,
-            "known": self.known,
-            "log10_odds": self.log10_odds,
-            "false_match": self.false_match,
-            "false_non_match": self.false_non_match,
-            "writers": self.writers,
-            "lines": self.lines,
-            "warnings": list(self.warnings),
-            "same": self.same,
-        }
-
-    def as_text(self) -> str:
-        answer = "one hand wrote both" if self.same else "two hands wrote them"
-        rows = [
-            f"{self.questioned} and {self.known}: {answer}.",
-            f"  The pages are {in_words(self.log10_odds)}.",
-            f"  Among {self.writers} invented writers with as much writing, {self.false_match:.1%} of the pairs by two "
-            f"writers were taken for one hand, and {self.false_non_match:.1%} of the pairs by one writer for two.",
-        ]
-        rows += [f"  Warning: {text}." for text in self.warnings]
-        return "\n".join(rows)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,49 +124,6 @@ def in_words(log10_odds: float) -> str:
     times = 10 ** abs(log10_odds)
     number = f"{times:.0f}" if times >= 10 else f"{times:.1f}"
     return f"{number} times as likely if {'one hand' if log10_odds > 0 else 'two hands'} wrote them"
-
-
-def verify(
-    questioned: str | os.PathLike[str], known: str | os.PathLike[str], population: Reference | None = None
-) -> Comparison:
-    """Says whether one hand wrote two pages.
-
-    Args:
-      questioned: an image file of a page, or of a line.
-      known: another one.
-      population: the knowledge about hands; by default the reference of the package.
-
-    Raises:
-      BadImageError: a file is no image.
-      NoWritingError: a page has no handwriting.
-    """
-    one, other = (sample(os.fspath(path), [os.fspath(path)]) for path in (questioned, known))
-    return compare(one, other, (population or reference.read()).alone())
-
-
-def compare(questioned: Sample, known: Sample, comparer: Comparer) -> Comparison:
-    """The same as `verify`, for samples of several pages each."""
-    odds = comparer.log_odds(questioned.counts[None], known.counts[None])[0, 0]
-    amount = min(questioned.amount, known.amount)
-    false_match, false_non_match = comparer.errors_at(amount)
-    warnings = [
-        f"{page.path}: {text}" for page in (*questioned.pages, *known.pages) for text in page.warnings
-    ]
-    for one in questioned.pages:
-        for other in known.pages:
-            if one.shows_the_same_as(other):
-                warnings.append(f"{one.path} and {other.path} show the same page, so the answer says nothing")
-    warnings += too_little(amount, comparer)
-    return Comparison(
-        questioned.name,
-        known.name,
-        float(odds) / math.log(10),
-        false_match,
-        false_non_match,
-        comparer.writers,
-        min(questioned.lines, known.lines),
-        tuple(warnings),
-    )
 
 
 def too_little(amount: float, comparer: Comparer) -> list[str]:
@@ -354,7 +243,7 @@ def known_writers(place: str | os.PathLike[str]) -> tuple[dict[str, Sample], lis
         if of_one.is_dir() and not of_one.name.startswith(".")
     }
     paths = [str(path) for of_writer in files.values() for path in of_writer]
-    pages, left_out = _good(describe_all(paths))
+    pages, left_out = good(describe_all(paths, progress="Known pages"))
     by_path = {page.path: page for page in pages}
     found = {
         writer: Sample(writer, tuple(by_path[str(path)] for path in of_writer if str(path) in by_path))
@@ -368,7 +257,8 @@ def known_writers(place: str | os.PathLike[str]) -> tuple[dict[str, Sample], lis
     return found, left_out
 
 
-def _good(described: Iterable[DescribedPage | BadImageError]) -> tuple[list[DescribedPage], list[str]]:
+def good(described: Iterable[DescribedPage | BadImageError]) -> tuple[list[DescribedPage], list[str]]:
+    """Pages with handwriting, and a sentence for each file that was left out."""
     pages, left_out = [], []
     for page in described:
         if isinstance(page, BadImageError):

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from iam_writer.evidence.measures import fit_logistic
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
 from iam_writer.recognition import descriptor, reference
 from iam_writer.recognition.descriptor import Whitening
-from iam_writer.recognition.reference import Reference
+from iam_writer.recognition.reference import Comparer, Reference
 from pipelines.system.cores import usable_cores
 from pipelines.system.progress import progress_bar
 
@@ -30,9 +31,6 @@ ALONE: Final = 0.9
 Two pages alone do not show what they have in common, so this is a generous guess. On IAM the value is about 0.5
 (docs/descriptor.md).
 """
-
-AMONG: Final = 0.5
-"""Largest length of the common part that is left after the mean of the pages at hand is subtracted."""
 
 COLLECTIONS: Final = 12
 """The number of invented collections for each size of samples."""
@@ -64,15 +62,24 @@ def learnt(writers: int) -> Reference:
     whitening = reference.rounded(Whitening.fit_within(vectors, labels, COMPONENTS))
 
     others, whose = of_lines(Invented(max(20, writers // 3), 3, 2, 1.0))
-    odds, errors = [], []
-    for most in (ALONE, AMONG):
-        pairs = list(_pairs(whitening, others, whose, most))
-        same = np.concatenate([pair.same for pair in pairs])
-        odds.append(fit_logistic(np.concatenate([pair.inputs for pair in pairs]), same))
-        errors.append([pair.errors(odds[-1]) for pair in pairs])
-    amounts = [float(np.median(reference.amount(reference.halves(others[:, :lines])))) for lines in SIZES]
+    alone, among = list(_alone(whitening, others, whose)), list(_among(whitening, others, whose))
+    within = list(_within(whitening, others[np.unique(whose, return_index=True)[1]]))
+    odds = [fit_logistic(np.concatenate([pair.inputs for pair in way]), _same(way)) for way in (alone, among)]
+    sizes = [_sized(others, lines) for lines in SIZES]
     return Reference(
-        whitening, np.array(odds), np.array(amounts), np.array(errors), len(np.unique(whose)), fingerprint=""
+        whitening,
+        *odds,
+        odds_within=fit_logistic(np.concatenate([pair.inputs for pair in within]), _same(within)),
+        amounts=np.array([float(np.median(reference.amount(samples))) for samples in sizes]),
+        errors=np.array(
+            [[pair.errors(of) for pair in way] for way, of in zip((alone, among), odds, strict=True)]
+        ),
+        spread=np.array(
+            [[pair.spread(of) for pair in way] for way, of in zip((alone, among), odds, strict=True)]
+        ),
+        beyond=np.array([np.quantile(reference.residual(whitening, samples), 0.99) for samples in sizes]),
+        writers=len(np.unique(whose)),
+        fingerprint="",
     )
 
 
@@ -81,7 +88,7 @@ class Pairs:
     """Pairs of samples of one size.
 
     Attributes:
-      inputs: float64 `[pairs, INPUTS]`.
+      inputs: float64 `[pairs, n]`, what decides the odds.
       same: bool `[pairs]`, whether one hand wrote both.
     """
 
@@ -93,56 +100,68 @@ class Pairs:
         one = self.inputs @ odds > 0
         return float(one[~self.same].mean()), float((~one[self.same]).mean())
 
+    def spread(self, odds: np.ndarray) -> np.ndarray:
+        """How the odds of pairs by two writers, and of pairs by one writer, are spread: see `Comparer.spread`."""
+        found = self.inputs @ odds
+        return np.stack([np.quantile(found[kind], reference.QUANTILES) for kind in (~self.same, self.same)])
 
-def _pairs(whitening: Whitening, counts: np.ndarray, labels: np.ndarray, most: float) -> Iterator[Pairs]:
+
+def _same(pairs: list[Pairs]) -> np.ndarray:
+    return np.concatenate([pair.same for pair in pairs])
+
+
+def _sized(counts: np.ndarray, lines: int) -> np.ndarray:
+    """Samples int64 `[n, 2, SIZE]` of the first lines of pages."""
+    return reference.halves(counts[:, :lines]) if lines > 1 else _cut(counts[:, 0])
+
+
+def _alone(whitening: Whitening, counts: np.ndarray, labels: np.ndarray) -> Iterator[Pairs]:
     """Pairs of pages for each size of samples, in invented collections.
 
-    The pages of a collection have a vector in common. Its direction is random. Its length is between 0 and `most` times
+    The pages of a collection have a vector in common. Its direction is random. Its length is between 0 and ALONE times
     the length of the pages' own vectors.
     """
     random = np.random.default_rng(0)
     first, second = np.triu_indices(len(counts), 1)
     same = labels[first] == labels[second]
     for lines in SIZES:
-        samples = reference.halves(counts[:, :lines]) if lines > 1 else _cut(counts[:, 0])
+        samples = _sized(counts, lines)
         found = []
         for _ in range(COLLECTIONS):
             direction = random.normal(size=whitening.projection.shape[1])
-            common = random.uniform(0, most) * direction / np.linalg.norm(direction)
+            common = random.uniform(0, ALONE) * direction / np.linalg.norm(direction)
             found.append(reference.inputs(whitening, samples, samples, common)[first, second])
         yield Pairs(np.concatenate(found), np.tile(same, COLLECTIONS))
+
+
+def _within(whitening: Whitening, counts: np.ndarray) -> Iterator[Pairs]:
+    """Upper and lower parts of one page by each writer: those of one page, and those of two. Else as `_alone`."""
+    random = np.random.default_rng(0)
+    same = np.eye(len(counts), dtype=bool).ravel()
+    for lines in range(1, LINES // 2 + 1):
+        upper, lower = _sized(counts[:, :lines], lines), _sized(counts[:, -lines:], lines)
+        for _ in range(COLLECTIONS // 2):
+            direction = random.normal(size=whitening.projection.shape[1])
+            common = random.uniform(0, ALONE) * direction / np.linalg.norm(direction)
+            found = reference.inputs(whitening, upper, lower, common).reshape(-1, reference.INPUTS)
+            yield Pairs(found, same)
+
+
+def _among(whitening: Whitening, counts: np.ndarray, labels: np.ndarray) -> Iterator[Pairs]:
+    """Pairs of pages for each size of samples, compared with how like they are to all pages."""
+    first, second = np.triu_indices(len(counts), 1)
+    for lines in SIZES:
+        samples = _sized(counts, lines)
+        mean = descriptor.features(samples.sum(axis=1)).mean(axis=0).astype(np.float32)
+        none = np.zeros(0)
+        comparer = Comparer(Whitening(mean, whitening.projection), none, none, none, 1, none, cohort=samples)
+        found = comparer.among_inputs(samples, samples, labels[:, None] == labels)
+        yield Pairs(found[first, second], labels[first] == labels[second])
 
 
 def _cut(lines: np.ndarray) -> np.ndarray:
     """Turns single lines into samples whose second half is empty: int `[n, SIZE]` → int `[n, 2, SIZE]`."""
     return np.stack([lines, np.zeros_like(lines)], axis=1)
-
-
-def fit_logistic(inputs: np.ndarray, same: np.ndarray) -> np.ndarray:
-    """Fits weights with which the inputs give the log-odds of `same`.
-
-    Both outcomes have the same total weight, whatever the number of their pairs.
-
-    Args:
-      inputs: float64 `[pairs, n]`.
-      same: bool `[pairs]`.
-
-    Returns:
-      float64 `[n]`.
-    """
-    weight = np.where(same, 0.5 / max(1, same.sum()), 0.5 / max(1, (~same).sum()))
-    ridge = 1e-4 * np.eye(inputs.shape[1])
-    solution = np.zeros(inputs.shape[1])
-    for _ in range(
-        100
-    ):  # Newton's method. The small ridge keeps it finite where the two outcomes do not overlap.
-        p = 1 / (1 + np.exp(-np.clip(inputs @ solution, -50, 50)))
-        gradient = inputs.T @ (weight * (same - p)) - ridge @ solution
-        step = np.linalg.solve((inputs * (weight * p * (1 - p))[:, None]).T @ inputs + ridge, gradient)
-        solution = solution + step
-        if np.abs(step).max() < 1e-9:
-            break
-    return solution
 
 
 def of_lines(group: Invented) -> tuple[np.ndarray, np.ndarray]:

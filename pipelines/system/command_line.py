@@ -8,10 +8,17 @@ from collections.abc import Callable, Iterator
 from absl import app
 
 
-def start(main: Callable[[list[str]], None]) -> None:
-    """Reads the flags and calls `main` with the other arguments. Ends as `ending_with_the_reader` does."""
+def start(
+    main: Callable[[list[str]], None], rewritten: Callable[[list[str]], list[str]] = lambda argv: argv
+) -> None:
+    """Reads the flags and calls `main` with the other arguments. Ends as `ending_with_the_reader` does.
+
+    Args:
+      main: of the program.
+      rewritten: changes the words of the command line before the flags are read.
+    """
     with ending_with_the_reader():
-        app.run(main, flags_parser=parse_flags)
+        app.run(main, flags_parser=lambda argv: parse_flags(rewritten(argv)))
 
 
 def parse_flags(argv: list[str]) -> list[str]:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from conftest import run_without_tensorflow
 from invented_pages import write_pages
-from PIL import Image
 
 from iam_writer.common import errors
 from iam_writer.recognition import described, hand_gallery, hands, reference
@@ -22,23 +21,6 @@ def pages(tmp_path_factory):
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
-
-
-def test_one_hand_and_two(pages):
-    known, asked = pages
-    same = hands.verify(asked[0], known / "w00/page.png")
-    other = hands.verify(asked[1], known / "w00/page.png")
-    assert same.same and same.log10_odds > 0.5
-    assert not other.same and other.log10_odds < -0.5
-    assert 0 < same.false_match < 0.2 and 0 < same.false_non_match < 0.2
-    assert "one hand wrote both" in same.as_text() and "two hands wrote them" in other.as_text()
-
-
-def test_the_same_page_in_other_bytes_is_told(pages, tmp_path):
-    page = pages[1][0]
-    Image.open(page).convert("RGB").save(tmp_path / "copy.jpg", quality=60)
-    assert "show the same page" in hands.verify(page, tmp_path / "copy.jpg").warnings[-1]
-    assert not any("same page" in text for text in hands.verify(*pages[1][:2]).warnings)
 
 
 @pytest.mark.slow
@@ -81,22 +63,10 @@ def test_a_page_is_counted_once(pages, cache, monkeypatch):
     assert len(list(cache.rglob("*.npz"))) == 1
     monkeypatch.setattr(described, "_described", None)  # It must not be called again.
     again = described.describe(page)
-    np.testing.assert_array_equal(first.counts, again.counts)
+    for name in ("counts", "of_lines", "boxes"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+    assert (first.size, first.dpi, first.thumbnail) == (again.size, again.dpi, again.thumbnail)
     assert (first.lines, first.sha256) == (again.lines, again.sha256) and again.lines == 6
-
-
-def test_the_resolution_that_a_file_says_is_used(pages, tmp_path):
-    """A page with half the pixels in two files. One says 150 dpi; the other says 72 dpi, which counts as unknown."""
-    known, asked = pages
-    with Image.open(asked[0]) as page:
-        half = page.resize((page.width // 2, page.height // 2), Image.Resampling.BOX)
-    half.save(tmp_path / "told.png", dpi=(150, 150))
-    half.save(tmp_path / "untold.png", dpi=(72, 72))
-    told, untold = (
-        hands.verify(tmp_path / f"{name}.png", known / "w00/page.png") for name in ("told", "untold")
-    )
-    assert told.same and "its file says 150 dpi" in " ".join(told.warnings)
-    assert not untold.same and "dpi" not in " ".join(untold.warnings)
 
 
 def test_what_is_kept_may_be_damaged(pages, cache):
@@ -110,7 +80,7 @@ def test_what_is_kept_may_be_damaged(pages, cache):
 def test_programs_without_a_checkpoint_do_not_load_tensorflow(pages, tmp_path):
     known, asked = pages
     done = run_without_tensorflow("verify", asked[0], known / "w00/page.png")
-    assert done.returncode == 0 and "one hand wrote both" in done.stdout, done.stderr
+    assert done.returncode == 0 and "speak for one hand" in done.stdout, done.stderr
     done = run_without_tensorflow("identify", f"--known={known}", "--json", asked[1])
     assert done.returncode == 0 and json.loads(done.stdout)["writer"] == "w01", done.stderr
 

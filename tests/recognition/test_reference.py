@@ -51,16 +51,26 @@ def test_a_file_gives_back_what_was_written(tmp_path):
     random = np.random.default_rng(0)
     projection = random.normal(size=(reference.FEATURES, 5)).astype(np.float32)
     whitening = reference.rounded(Whitening(random.random(reference.FEATURES).astype(np.float32), projection))
-    odds = random.random((2, reference.INPUTS))
-    made = reference.Reference(whitening, odds, np.array([1.0, 2]), random.random((2, 2, 2)), 20, "")
+    made = reference.Reference(
+        whitening,
+        odds=random.random(reference.INPUTS),
+        odds_among=random.random(reference.INPUTS_AMONG),
+        odds_within=random.random(reference.INPUTS),
+        amounts=np.array([1.0, 2]),
+        errors=random.random((2, 2, 2)),
+        spread=random.random((2, 2, 2, 101)).astype(np.float32).astype(np.float64),
+        beyond=random.random(2),
+        writers=20,
+        fingerprint="",
+    )
     path = tmp_path / "r.npz"
     path.write_bytes(made.to_bytes())
     assert made.to_bytes() == path.read_bytes()
     found = reference.read(path)
     np.testing.assert_array_equal(found.whitening.projection, whitening.projection)
-    for name in ("odds", "amounts", "errors"):
+    for name in ("odds", "odds_among", "odds_within", "amounts", "errors", "spread", "beyond"):
         np.testing.assert_array_equal(getattr(found, name), getattr(made, name))
-    path.write_bytes(dataclasses.replace(made, odds=odds[:, :3]).to_bytes())
+    path.write_bytes(dataclasses.replace(made, odds=made.odds[:3]).to_bytes())
     with pytest.raises(errors.MissingDataError, match="Another version"):
         reference.read(path)
     path.write_bytes(b"")
@@ -68,10 +78,3 @@ def test_a_file_gives_back_what_was_written(tmp_path):
         reference.read(path)
     with pytest.raises(errors.MissingDataError, match="cannot be read"):
         reference.read(tmp_path / "nix.npz")
-
-
-def test_logistic_regression_finds_known_weights():
-    random = np.random.default_rng(0)
-    inputs = np.stack([np.ones(20_000), random.normal(size=20_000)], axis=1)
-    same = random.random(20_000) < 1 / (1 + np.exp(-(inputs @ [0.0, 2.0])))
-    np.testing.assert_allclose(study.fit_logistic(inputs, same), [0, 2], atol=0.1)
