@@ -2,7 +2,7 @@ r"""Says how strongly questioned and known pages speak for one hand: a likelihoo
 
   iam-writer verify letter1.png letter2.png
   iam-writer verify --questioned note.png --known ada1.png ada2.png
-  iam-writer verify --questioned note.png --known ada/ --population archive/ --json
+  iam-writer verify --questioned note.png --known ada/ --population archive/ --report=report.html
   iam-writer verify --checkpoint=best.keras letter1.png letter2.png
 
 All pages of one side are taken to be by one hand. A folder stands for all images in it, and a pattern such as '*.png' for the files
@@ -28,8 +28,9 @@ from absl import app, flags
 
 from iam_writer.common import programs, word_lists
 from iam_writer.common.errors import CheckpointError, NoWritingError
+from iam_writer.common.files import write_beside
 from iam_writer.evidence import population as populations
-from iam_writer.evidence import ratio, specimens
+from iam_writer.evidence import ratio, ratio_report, specimens
 from iam_writer.handwriting import sources
 from iam_writer.recognition import inputs, reference
 from pipelines.system import command_line
@@ -58,16 +59,21 @@ flags.DEFINE_enum(
 )
 
 
+flags.DEFINE_string("report", None, "Write a web page about the answer into this HTML file.")
+
+
 @flags.multi_flags_validator(["questioned", "known"], "--questioned and --known go together.")
 def _go_together(values: dict[str, Any]) -> bool:
     return (values["questioned"] is None) == (values["known"] is None)
 
 
 @flags.multi_flags_validator(
-    ["checkpoint", "questioned", "population"], "With --checkpoint, name two files and nothing else."
+    ["checkpoint", "questioned", "population", "report"],
+    "With --checkpoint, name two files and nothing else.",
 )
 def _network_takes_two(values: dict[str, Any]) -> bool:
-    return values["checkpoint"] is None or (values["questioned"] is None and values["population"] is None)
+    rest = [value for name, value in values.items() if name != "checkpoint"]
+    return values["checkpoint"] is None or rest == [None] * len(rest)
 
 
 def main(argv: list[str]) -> None:
@@ -91,11 +97,16 @@ def main(argv: list[str]) -> None:
             raise app.UsageError(f"{argv[1]} belongs to neither side. Put it after --questioned or --known.")
         questioned, known = (word_lists.split(flags.FLAGS[name].value) for name in ("questioned", "known"))
     place = flags.FLAGS.population and os.path.expanduser(flags.FLAGS.population)
+    report = flags.FLAGS.report and os.path.expanduser(flags.FLAGS.report)
     pairs = flags.FLAGS.pairs
-    programs.run(lambda: _compare(questioned, known, place, pairs, as_json))
+    programs.run(lambda: _compare(questioned, known, place, pairs, report, as_json))
 
 
-def _compare(questioned: list[str], known: list[str], place: str | None, pairs: str, as_json: bool) -> int:
+def _compare(
+    questioned: list[str], known: list[str], place: str | None, pairs: str, report: str | None, as_json: bool
+) -> int:
+    if report:
+        programs.check_folder(report)
     wheel = reference.read()
     sides = [sources.pages(names) for names in (questioned, known)]
     population = populations.of_wheel(wheel)
@@ -103,6 +114,8 @@ def _compare(questioned: list[str], known: list[str], place: str | None, pairs: 
         found = specimens.read(place).without({os.path.realpath(path) for side in sides for path in side})
         population = populations.of_pages(wheel, found.counts, found.writers, pairs)
     found = ratio.verify(*sides, population, wheel)
+    if report:
+        write_beside(report, ratio_report.as_page(found))
     print(json.dumps(found.as_json()) if as_json else found.as_text())
     if found.log10 is None:
         return 3

@@ -31,7 +31,7 @@ def record(population: Reference) -> dict[str, object]:
 
 
 def files(pages: Iterable[DescribedPage]) -> list[dict[str, object]]:
-    """Of each page: its path, SHA-256, size in pixels, resolution in pixels an inch, lines, and what is odd about it."""
+    """Of each page: its path, SHA-256, size in pixels, the resolution that it tells in pixels an inch, or null, lines, and what is odd about it."""
     return [
         {
             "path": page.path,

@@ -25,7 +25,8 @@ def pages(names: Iterable[str | os.PathLike[str]]) -> list[str]:
       MissingDataError: a folder or a pattern has no image.
     """
     found: list[str] = []
-    for name in map(os.fspath, names):
+    for given in names:
+        name = os.fspath(given)
         path = pathlib.Path(name)
         if path.is_dir():
             files = in_folder(path)

@@ -169,7 +169,9 @@ def describe_lines(
       int32 `[lines, SIZE]` for each form with lines.
     """
     places = {
-        form: _place(hashlib.sha256(b"".join(lines)).hexdigest(), None) for form, lines in forms.items() if lines
+        form: _place(hashlib.sha256(b"".join(lines)).hexdigest(), None)
+        for form, lines in forms.items()
+        if lines
     }
     found = {form: _kept_lines(place) for form, place in places.items()}
     missing = [form for form, counts in found.items() if counts is None]
@@ -303,18 +305,21 @@ def _kept(place: pathlib.Path, path: str, sha256: str) -> DescribedPage | None:
             about = json.loads(str(arrays["about"]))
             if counts.shape != (2, descriptor.SIZE) or look.shape != (LOOK, LOOK):
                 return None
-            width, height = about["size"]
+            lines, (width, height) = about["lines"], about["size"]
+            of_lines, boxes = arrays["of_lines"], arrays["boxes"]
+            if of_lines.shape != (lines, descriptor.SIZE) or boxes.shape != (lines, 4):
+                return None
             return DescribedPage(
                 path,
                 sha256,
                 counts,
-                about["lines"],
+                lines,
                 look,
                 tuple(about["warnings"]),
                 about["dpi"],
                 (width, height),
-                arrays["of_lines"],
-                arrays["boxes"],
+                of_lines,
+                boxes,
                 arrays["thumbnail"].tobytes(),
             )
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):

@@ -164,6 +164,22 @@ def test_the_program(pages, tmp_path):
     assert done.returncode == 0 and json.loads(done.stdout)["log10_lr"] > 0, done.stderr
     done = run_without_tensorflow("verify", f"--questioned={asked[1]}", f"--known={known}/w00/*.png")
     assert done.returncode == 2 and "two hands" in done.stdout, done.stderr
+    report = tmp_path / "report.html"
+    done = run_without_tensorflow("verify", asked[1], known / "w01/page.png", "--report", report)
+    assert done.returncode == 0, done.stderr
+    text = report.read_text()
+    for part in (
+        "H1: ",
+        "<svg",
+        "this pair",
+        "data:image/jpeg",
+        "SHA-256",
+        "log10 LR +",
+        "not the probability",
+        "iam_writer",
+    ):
+        assert part in text
+    assert text.count("<svg") == 2 and text.count("<img") == 2 and "http" not in text
     done = run_without_tensorflow("verify", asked[1], asked[1])
     assert done.returncode == 3 and "show the same page" in done.stdout
     done = run_without_tensorflow("verify", asked[1], asked[2], "--population", known)

@@ -24,11 +24,11 @@ def specimens():
         if name.startswith("patterns around paper"):
             continue
         share = np.maximum(wheel.whitening.mean[place : place + bins], 0) ** 2
-        descriptor.histogram(mean, name)[:] = 4000 * share / share.sum()
+        descriptor.histogram(mean, name)[:] = 40_000 * share / share.sum()
         place += bins
     pages = []
     for writer in range(30):
-        hand = mean * random.gamma(20, 1 / 20, descriptor.SIZE)
+        hand = mean * random.gamma(100, 1 / 100, descriptor.SIZE)
         for page in range(2):
             lines = random.poisson(hand, (3, descriptor.SIZE)).astype(np.int32)
             pages.append(Specimen(f"{writer}-{page}", f"w{writer}", lines, ()))
@@ -65,7 +65,7 @@ def test_reports(found):
 
 
 def test_what_verify_refuses_is_left_out(specimens):
-    wrong = Specimen("noise", "w0", np.full((3, descriptor.SIZE), 50, np.int32), ())
+    wrong = Specimen("noise", "w0", np.full((3, descriptor.SIZE), 500, np.int32), ())
     found = validation.validate(Specimens((*specimens.pages, wrong), ()), reference.read(), ())
     assert found.pages == 60 and len(found.refused) == 1 and found.refused[0].startswith("noise is unlike")
 
