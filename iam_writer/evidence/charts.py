@@ -10,7 +10,7 @@ import numpy as np
 WIDTH: Final = 560
 """Units of a chart; the page scales it."""
 
-LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 46
+LEFT, RIGHT, TOP, BOTTOM = 64, 30, 12, 46
 """Room around the axes."""
 
 

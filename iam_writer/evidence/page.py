@@ -8,7 +8,7 @@ STYLE: Final = """
 :root { --ink: #1f2933; --soft: #52606d; --rule: #d9dee4; --paper: #fff; --one: #0b7a5b; --two: #b4431f; --faint: #9aa5b1; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 60rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.5rem; line-height: 1.25; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-p, li, td, th, code { overflow-wrap: anywhere; }
+p, li, code, td.long { overflow-wrap: anywhere; } td.long { min-width: 9rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: .3rem .5rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); font-variant-numeric: tabular-nums; }
@@ -54,10 +54,15 @@ def page(title: str, parts: Iterable[str], style: str = "") -> str:
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table of texts."""
     top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    lines = "\n".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    lines = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
     return f'<div class="wide"><table><tr>{top}</tr>\n{lines}</table></div>'
+
+
+def _cell(content: object) -> str:
+    text = str(content)
+    # A hash, or a long path, may be broken anywhere; a number may not.
+    kind = ' class="long"' if max(map(len, text.split()), default=0) > 16 else ""
+    return f"<td{kind}>{html.escape(text)}</td>"
 
 
 def paragraph(text: str) -> str:

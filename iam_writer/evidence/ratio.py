@@ -25,7 +25,7 @@ LEAST: Final = 1.0
 FARTHEST: Final = 1.6
 """Pages whose `Reference.distance` is larger get no ratio. One of 100 invented pages has more than 1.
 
-Of 120 pages of IAM one of 100 had more than 1.4; of the same pages at 100 dpi, taken for 300 dpi, nearly all have more.
+Of 120 pages of IAM one of 100 had more than 1.4; of the same pages at 100 dpi, taken for 300 dpi, 72 % have more.
 """
 
 

@@ -96,7 +96,7 @@ def _answer(found: Ratio) -> str:
 
 def _scale(found: Ratio) -> str:
     assert found.log10 is not None
-    ticks = [(float(place), charts.power(place)) for place in range(-4, 5)]
+    ticks = [(float(place), charts.power(place)) for place in range(-4, 5, 2)]
     return charts.chart(
         [
             charts.Series(

@@ -195,7 +195,7 @@ function choose(i) {
   }
   near.append(title, list);
 }
-const svg = get("tree"), NS = "http://www.w3.org/2000/svg", ROW = 18, TREE = 420, NAME = 330;
+const svg = get("tree"), NS = "http://www.w3.org/2000/svg", ROW = 18, TREE = innerWidth < 640 ? 170 : 520, NAME = innerWidth < 640 ? 190 : 400;
 const make = (name, attributes) => { const e = document.createElementNS(NS, name); for (const k in attributes) e.setAttribute(k, attributes[k]); svg.append(e); return e; };
 svg.setAttribute("viewBox", `0 0 ${TREE + NAME} ${ROW * n + 24}`); svg.style.width = `${TREE + NAME}px`; svg.style.height = `${ROW * n + 24}px`;
 const across = height => 10 + (TREE - 20) * (height - lowest) / Math.max(1e-9, highest - lowest);

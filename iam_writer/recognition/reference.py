@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 
 from iam_writer.common.errors import MissingDataError
-from iam_writer.recognition import descriptor
+from iam_writer.recognition import cohort, descriptor
 from iam_writer.recognition.descriptor import Whitening
 
 FILE: Final = pathlib.Path(__file__).with_name("reference.npz")
@@ -133,12 +133,12 @@ class Comparer:
         if self.cohort is None:
             raise ValueError("There is no cohort.")
         pairs = inputs(self.whitening, left, right)
-        places = [_places(side, self.cohort) for side in (left, right)]
+        places = [cohort.places(side, self.cohort) for side in (left, right)]
         scores = []
         if self.anchors in ("both", "left"):
-            scores.append(_normalised(pairs[..., 1], self._near(left, places[0], own), places[1]))
+            scores.append(cohort.normalised(pairs[..., 1], self._near(left, places[0], own), places[1]))
         if self.anchors in ("both", "right"):
-            scores.append(_normalised(pairs[..., 1].T, self._near(right, places[1], own), places[0]).T)
+            scores.append(cohort.normalised(pairs[..., 1].T, self._near(right, places[1], own), places[0]).T)
         score, m = np.mean(scores, axis=0), pairs[..., 2]
         return np.stack([np.ones_like(m), score, m, score * m], axis=-1)
 
@@ -352,33 +352,6 @@ def _hands(
         LEAST_AGREEMENT  # A half without ink agrees with nothing.
     )
     return whole, 2 * agreement / (1 + agreement)
-
-
-def _places(samples: np.ndarray, cohort: np.ndarray) -> np.ndarray:
-    """Where samples are in the cohort; -1 for those that are not: int64 `[n]`."""
-    place = {page.tobytes(): number for number, page in enumerate(cohort)}
-    return np.array([place.get(sample.astype(cohort.dtype).tobytes(), -1) for sample in samples], np.int64)
-
-
-def _normalised(cosines: np.ndarray, near: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Cosines as multiples of the standard deviation of a sample's cosines with the cohort, from their mean.
-
-    Args:
-      cosines: float64 `[n, m]`, of samples with others.
-      near: float64 `[n, c]`, of the samples with the cohort; not a number where a page does not count.
-      others: int64 `[m]`, where the others are in the cohort, or -1. They do not count for their own pair.
-
-    Returns:
-      float64 `[n, m]`.
-    """
-    counts = ~np.isnan(near)
-    values = np.where(counts, near, 0)
-    taken = np.where(others >= 0, counts[:, others], False)
-    value = np.where(taken, values[:, others], 0)
-    number = np.maximum(counts.sum(axis=1)[:, None] - taken, 1)
-    mean = (values.sum(axis=1)[:, None] - value) / number
-    square = ((values**2).sum(axis=1)[:, None] - value**2) / number
-    return np.asarray((cosines - mean) / np.sqrt(np.maximum(square - mean**2, 1e-12)))
 
 
 def _log_amount(samples: np.ndarray) -> np.ndarray:
