@@ -71,7 +71,7 @@ def test_a_file_gives_back_what_was_written(tmp_path):
     for name in ("odds", "odds_among", "odds_within", "amounts", "errors", "spread", "beyond"):
         np.testing.assert_array_equal(getattr(found, name), getattr(made, name))
     path.write_bytes(dataclasses.replace(made, odds=made.odds[:3]).to_bytes())
-    with pytest.raises(errors.MissingDataError, match="Another version"):
+    with pytest.raises(errors.MissingDataError, match="another version"):
         reference.read(path)
     path.write_bytes(b"")
     with pytest.raises(errors.MissingDataError, match=r"r\.npz cannot be read"):
