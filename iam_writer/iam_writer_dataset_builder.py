@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import filelock
@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 
 from iam_writer.common.errors import BadImageError, EmptySplitError, MissingDataError, TooManyBadImagesError
 from iam_writer.common.writer_configs import WriterConfig, iam_configs, public_configs, synthetic_config
-from iam_writer.handwriting import splits
+from iam_writer.handwriting import changes, splits
 from iam_writer.handwriting.folder import HandwritingFolder
 from iam_writer.handwriting.iam_database import IamDatabase
 from iam_writer.handwriting.line import Census, Handwriting, Line
@@ -166,8 +166,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         config = self.builder_config
         manual_dir = None if config.data == "synthetic" else _manual_dir(dl_manager)
         handwriting = self.handwriting(manual_dir, dl_manager.download_dir / "extracted")
-        lines = _select(handwriting.lines, config.subset)
-        divided, copies = splits.one_side(_split(lines, config.split_by))
+        lines = splits.select(handwriting.lines, config.subset)
+        divided, copies = splits.one_side(splits.split(lines, config.split_by))
         self._tell(handwriting, copies)
         splits.check(divided)
         # The feature is initialised again. Otherwise TFDS refuses new names if a dataset is built a second time.
@@ -180,7 +180,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             used=dataclasses.asdict(used),
         )
         if config.data != "synthetic":
-            self.info.metadata["forms"] = _forms(handwriting)
+            self.info.metadata["forms"] = changes.forms(handwriting)
         log.info("The index promises %s. The files hold %s.", handwriting.expected, found)
         log.info("The dataset %s uses %s.", config.name, used)
         if single := splits.never_tested(divided):
@@ -335,7 +335,7 @@ def prepare(
             log.warning(
                 "The files of %s have changed since it was built%s. It is built again.",
                 builder.data_path,
-                _changes(before, _forms(handwriting)) if before else "",
+                changes.in_words(before, changes.forms(handwriting)) if before else "",
             )
             mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
     builder.download_and_prepare(
@@ -345,31 +345,6 @@ def prepare(
         ),
     )
     return new_builder()
-
-
-def _forms(handwriting: Handwriting) -> list[str]:
-    """'<writer>: <page>' of each page, sorted."""
-    return sorted({f"{line.writer}: {line.form}" for line in handwriting.lines})
-
-
-def _changes(before: Sequence[str], now: Sequence[str]) -> str:
-    """What has changed, such as ' (new writers: dora; pages gone: ada/x)'; nothing if only the content of files has."""
-    said = []
-    writers = [{form.partition(": ")[0] for form in forms} for forms in (before, now)]
-    for what, names in (("new writers", writers[1] - writers[0]), ("writers gone", writers[0] - writers[1])):
-        if names:
-            said.append(f"{what}: {_some(names)}")
-    stay = writers[0] & writers[1]
-    for what, forms in (("new pages", set(now) - set(before)), ("pages gone", set(before) - set(now))):
-        pages = {form for form in forms if form.partition(": ")[0] in stay}
-        if pages:
-            said.append(f"{what}: {_some(form.partition(': ')[2] for form in pages)}")
-    return f" ({'; '.join(said)})" if said else ""
-
-
-def _some(names: Iterable[str]) -> str:
-    names = sorted(names)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def _example(line: Line, image: bytes) -> tuple[str, dict[str, Any]]:
@@ -396,32 +371,6 @@ def _manual_dir(dl_manager: tfds.download.DownloadManager) -> pathlib.Path:
         return pathlib.Path(dl_manager.manual_dir)
     except AssertionError as error:  # TFDS raises it for a folder that is missing or empty.
         raise MissingDataError(str(error)) from error
-
-
-def _select(lines: Sequence[Line], subset: str) -> Sequence[Line]:
-    match subset:
-        case "all":
-            return lines
-        case "top50":
-            return splits.most_productive(lines, 50)
-        case "two_forms":
-            return splits.with_two_forms(lines)
-    raise ValueError(f"Unknown subset {subset!r}.")
-
-
-def _split(lines: Sequence[Line], split_by: str) -> dict[str, list[Line]]:
-    if any(line.split for line in lines):
-        return splits.split_as_chosen(lines)
-    match split_by:
-        case "form":
-            return splits.split_by_form(lines)
-        case "form_or_row":
-            return splits.split_by_form(lines, single_form_by_row=True)
-        case "one_form":
-            return splits.split_by_one_form(lines)
-        case "image":
-            return splits.split_by_image(lines)
-    raise ValueError(f"Unknown split_by {split_by!r}.")
 
 
 def _read_in_parallel(

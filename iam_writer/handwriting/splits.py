@@ -72,6 +72,38 @@ def split_as_chosen(lines: Sequence[Line]) -> dict[str, list[Line]]:
     return splits
 
 
+def select(lines: Sequence[Line], subset: str) -> Sequence[Line]:
+    """The lines of a subset: 'all', 'top50' or 'two_forms'. Raises ValueError for another one."""
+    match subset:
+        case "all":
+            return lines
+        case "top50":
+            return most_productive(lines, 50)
+        case "two_forms":
+            return with_two_forms(lines)
+    raise ValueError(f"Unknown subset {subset!r}.")
+
+
+def split(lines: Sequence[Line], split_by: str) -> dict[str, list[Line]]:
+    """Splits as the lines say, if they say it; else by 'form', 'form_or_row', 'one_form' or 'image'.
+
+    Raises:
+      ValueError: there is no such way to split.
+    """
+    if any(line.split for line in lines):
+        return split_as_chosen(lines)
+    match split_by:
+        case "form":
+            return split_by_form(lines)
+        case "form_or_row":
+            return split_by_form(lines, single_form_by_row=True)
+        case "one_form":
+            return split_by_one_form(lines)
+        case "image":
+            return split_by_image(lines)
+    raise ValueError(f"Unknown split_by {split_by!r}.")
+
+
 def one_side(splits: dict[str, list[Line]]) -> tuple[dict[str, list[Line]], list[str]]:
     """Leaves out of train what has a copy in validation or test, and out of validation what has a copy in test.
 
