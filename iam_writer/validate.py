@@ -13,7 +13,6 @@ With --output a folder is written: validation.html with Tippett and PAV plots, a
 Exit status: 0 done; 1 a flag is wrong, or the folder cannot be used; 130 stopped.
 """
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -24,8 +23,6 @@ from absl import app, flags
 from iam_writer.common import programs
 from iam_writer.common.files import write_beside
 from iam_writer.evidence import record, specimens, validation, validation_report
-from iam_writer.evidence.specimens import Specimens
-from iam_writer.handwriting.splits import shuffled
 from iam_writer.recognition import reference
 from pipelines.system import command_line
 
@@ -55,7 +52,7 @@ def _validate(
     read = specimens.read(place)
     for sentence in read.left_out:
         print(sentence, file=sys.stderr)
-    found = validation.validate(drawn(read, writers, pages, seed), wheel)
+    found = validation.validate(specimens.drawn(read, writers, pages, seed), wheel)
     about = record.record(wheel)
     data = json.dumps({**found.as_json(), "folder": place, "left_out": read.left_out, **about})
     print(data if as_json else validation_report.text(found))
@@ -66,28 +63,6 @@ def _validate(
         )
         print(f"{folder / 'validation.html'} shows the plots.", file=sys.stderr)
     return 0
-
-
-def drawn(read: Specimens, writers: int | None, pages: int | None, seed: str) -> Specimens:
-    """Some writers, and some pages of each, drawn by their names and a seed."""
-    if read.writers is None:
-        return read
-    chosen = list(read.pages)
-    if pages:
-        some = set()
-        for writer in set(read.writers):
-            names = [page.name for page in chosen if page.writer == writer]
-            if len(names) >= pages:
-                some |= {(writer, name) for name in _shuffled(names, seed)[:pages]}
-        chosen = [page for page in chosen if (page.writer, page.name) in some]
-    if writers:
-        names = set(_shuffled({str(page.writer) for page in chosen}, seed)[:writers])
-        chosen = [page for page in chosen if page.writer in names]
-    return dataclasses.replace(read, pages=tuple(chosen))
-
-
-def _shuffled(names: set[str] | list[str], seed: str) -> list[str]:
-    return [name.partition(" ")[2] for name in shuffled(f"{seed} {name}" for name in names)]
 
 
 if __name__ == "__main__":

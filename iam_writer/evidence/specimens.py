@@ -13,6 +13,7 @@ import numpy as np
 from iam_writer.common.errors import BadImageError, MissingDataError
 from iam_writer.handwriting import documents, sources
 from iam_writer.handwriting.iam_database import IamDatabase
+from iam_writer.handwriting.splits import shuffled
 from iam_writer.recognition import hands
 from iam_writer.recognition.described import DescribedPage, describe_all, describe_lines
 
@@ -154,3 +155,25 @@ def _of_iam(root: pathlib.Path) -> Specimens:
         if of_lines.any():
             found.append(Specimen(form, lines[form][0].writer, of_lines, ()))
     return Specimens(tuple(found), tuple(left_out))
+
+
+def drawn(read: Specimens, writers: int | None, pages: int | None, seed: str) -> Specimens:
+    """Some writers, and some pages of each, drawn by their names and a seed."""
+    if read.writers is None:
+        return read
+    chosen = list(read.pages)
+    if pages:
+        some = set()
+        for writer in set(read.writers):
+            names = [page.name for page in chosen if page.writer == writer]
+            if len(names) >= pages:
+                some |= {(writer, name) for name in _shuffled(names, seed)[:pages]}
+        chosen = [page for page in chosen if (page.writer, page.name) in some]
+    if writers:
+        names = set(_shuffled({str(page.writer) for page in chosen}, seed)[:writers])
+        chosen = [page for page in chosen if page.writer in names]
+    return dataclasses.replace(read, pages=tuple(chosen))
+
+
+def _shuffled(names: set[str] | list[str], seed: str) -> list[str]:
+    return [name.partition(" ")[2] for name in shuffled(f"{seed} {name}" for name in names)]

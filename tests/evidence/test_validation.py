@@ -7,9 +7,8 @@ import pytest
 
 from iam_writer.common import errors
 from iam_writer.evidence import validation, validation_report
-from iam_writer.evidence.specimens import Specimen, Specimens
+from iam_writer.evidence.specimens import Specimen, Specimens, drawn
 from iam_writer.recognition import descriptor, reference
-from iam_writer.validate import drawn
 
 
 @pytest.fixture(scope="module")
