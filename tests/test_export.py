@@ -69,7 +69,7 @@ def test_the_printed_snippet_names_the_writer_as_the_checkpoint_does(exported, n
     assert "validation lines of iam_writer/synthetic" in said[1]
 
     columns = lay(line, network.height, network.width, black_on_white=True)
-    scan = network.scan([columns])
+    scan = network.scan_laid([columns])
     window = np.flatnonzero(scan.votes)[0]
     expected = (
         scan.probabilities[scan.votes].mean(axis=0) if name == "saved_model" else scan.probabilities[window]

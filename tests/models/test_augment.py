@@ -171,7 +171,9 @@ def test_noise_is_small_and_of_no_bias():
 
 
 def test_an_unknown_name_is_told():
-    with pytest.raises(ValueError, match=r"Unknown augmentations \['mirror'\]; there are thickness"):
+    with pytest.raises(
+        ValueError, match=r"The augmentations \['mirror'\] do not exist. Choose from thickness"
+    ):
         Augment(["mirror"])
 
 

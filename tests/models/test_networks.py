@@ -14,7 +14,7 @@ from iam_writer.common import names
 
 
 def test_every_model_has_a_flag_and_every_flag_a_model():
-    assert tuple(models.MODELS) == names.MODELS
+    assert tuple(models.MODELS) == names.NETWORKS
 
 
 def test_the_article_has_the_parameters_it_reports():
@@ -44,7 +44,7 @@ def test_deepwriter_sums_what_half_deepwriter_says_of_two_neighbouring_patches()
 
 
 def test_deepwriter_cannot_halve_an_odd_width():
-    with pytest.raises(ValueError, match="even, not 113"):
+    with pytest.raises(ValueError, match="width is 113. It must be even"):
         models.deepwriter(3, height=113, width=113)
 
 

@@ -128,5 +128,5 @@ def test_it_is_read_as_it_was_written():
     after = Calibration.from_bytes(before.to_bytes())
     for field in dataclasses.fields(Calibration):
         np.testing.assert_array_equal(getattr(before, field.name), getattr(after, field.name))
-    with pytest.raises(ValueError, match="Another version"):
+    with pytest.raises(ValueError, match="nother version"):
         Calibration.from_bytes(b"PK")

@@ -43,7 +43,7 @@ def test_a_window_votes_from_the_least_ink_on():
 def test_a_rule_is_read_as_it_was_written():
     rule = Rule(16, "log_probabilities", 100, 0.02)
     assert Rule.from_json(rule.to_json()) == rule
-    with pytest.raises(ValueError, match="Another version"):
+    with pytest.raises(ValueError, match="nother version"):
         Rule.from_json(json.dumps({"stride": 8, "votes": "all"}))
 
 
