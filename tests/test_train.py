@@ -163,7 +163,7 @@ def test_a_damaged_checkpoint_in_the_workdir(settings, name):
     experiment.run(settings)
     path = pathlib.Path(settings.workdir) / f"{name}.keras"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(errors.CheckpointError, match=rf"{name}\.keras is not a checkpoint"):
+    with pytest.raises(errors.CheckpointError, match=rf"{name}\.keras is damaged"):
         experiment.run(settings)
 
 
