@@ -156,8 +156,17 @@ def find_lines(gray: np.ndarray) -> Page:
         said.append(
             f"its resolution is low: letters are only {letters:.0f} pixels high. Scan it at 300 dpi, where they have 40 or more"
         )
-    angle = 0.0
     quarter, large = upright.turns(writing, letters)
+    page = _level(gray, ink, matrix, said, quarter, large)
+    # If turning loses all lines, it was rulings or shadows that ran so, and not the lines.
+    return page if page.lines or not (quarter or large) else _level(gray, ink, matrix, said, 0, 0.0)
+
+
+def _level(
+    gray: np.ndarray, ink: np.ndarray, matrix: np.ndarray, before: list[str], quarter: int, large: float
+) -> Page:
+    """The lines of a page that is turned by a quarter and by a large skew first, and then by the small skew that it has."""
+    said, angle = list(before), 0.0
     if quarter:
         matrix = np.array([[0, 1, 0], [-1, 0, gray.shape[1] - 1], [0, 0, 1]]) @ matrix
         gray, ink = (np.ascontiguousarray(np.rot90(image)) for image in (gray, ink))
