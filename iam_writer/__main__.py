@@ -10,14 +10,14 @@ import sys
 from pipelines.system import command_line
 
 PROGRAMS = {
-    "train": ("iam_writer.train", "trains a network to name the writer of a line"),
+    "train": ("iam_writer.train", "learns to name the writer of a line, with a network or without one"),
     "identify": ("iam_writer.identify", "names the writer of a page"),
     "enroll": ("iam_writer.enroll", "adds pages of a writer to a gallery"),
     "gallery": ("iam_writer.gallery", "lists, renames and removes the writers of a gallery"),
     "verify": ("iam_writer.verify", "says how strongly pages speak for one hand: a likelihood ratio"),
     "validate": ("iam_writer.validate", "measures the likelihood ratios of verify on your own specimens"),
     "scribes": ("iam_writer.scribes", "says how many hands wrote some pages, and which page is whose"),
-    "evaluate": ("iam_writer.evaluate", "measures a network on forms that were not used for training"),
+    "evaluate": ("iam_writer.evaluate", "measures a checkpoint on forms that were not used for training"),
     "export": ("iam_writer.export", "writes a network as SavedModel, LiteRT or ONNX"),
 }
 """The programs that people run: name → its module, and what it does in one line."""

@@ -33,7 +33,7 @@ from pipelines.system import command_line
 flags.DEFINE_string(
     "checkpoint",
     None,
-    "best.keras of a training run. Default: no network; the hand descriptor describes the pages.",
+    "best.keras or best.descriptor of a training run. Default: none; the hand descriptor describes the pages.",
 )
 flags.DEFINE_string(
     "gallery", None, "The file of the gallery. If there is no such file, it is made.", required=True

@@ -38,7 +38,7 @@ from pipelines.system import command_line
 flags.DEFINE_string(
     "checkpoint",
     None,
-    "best.keras of a training run. Default: no network; the hand descriptor compares the pages.",
+    "best.keras or best.descriptor of a training run. Default: none; the hand descriptor compares the pages.",
 )
 flags.DEFINE_string("known", None, "A folder that holds a folder of pages for each known writer.")
 flags.DEFINE_bool("json", False, "Print one JSON object on one line for each file.")

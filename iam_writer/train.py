@@ -10,9 +10,11 @@ On the IAM handwriting database. The folder ~/iam holds its archives, or the ext
 
 `python -m iam_writer.train` is another name for `iam-writer train`.
 
+With --model=descriptor no network is trained. The hands of the writers are learnt by the hand descriptor, in a minute.
+
 If a run was stopped or killed, the same command continues it. A run writes these files into --workdir: best.keras,
-last.keras, result.json, flags.txt (the flags that repeat the run) and tensorboard/. --helpfull also lists the flags that
-few runs need.
+last.keras, result.json, flags.txt (the flags that repeat the run) and tensorboard/. With --model=descriptor the checkpoint
+is best.descriptor. --helpfull also lists the flags that few runs need.
 
 Exit status: 0 done; 1 a flag is wrong or the input cannot be used, and the message says what to do; 130 stopped.
 """

@@ -38,7 +38,7 @@ from pipelines.system import command_line
 flags.DEFINE_string(
     "checkpoint",
     None,
-    "best.keras of a training run. Default: no network; the hand descriptor compares the pages.",
+    "best.keras or best.descriptor of a training run. Default: none; the hand descriptor compares the pages.",
 )
 flags.DEFINE_bool("json", False, "Print one JSON object.")
 flags.DEFINE_multi_string("questioned", None, "The pages that are asked about: files, folders, patterns.")

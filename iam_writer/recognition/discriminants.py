@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from iam_writer.recognition import descriptor, scoring
-from iam_writer.recognition.calibration import pieces_of_forms
 from iam_writer.recognition.descriptor import principal_components, shrunk
-from iam_writer.recognition.seen import Seen
+from iam_writer.recognition.seen import Seen, of_lines_and_forms
 
 COMPONENTS, SHRINKAGE = 600, 0.1
 """Settings of `learn`, chosen by the accuracy of validation lines of IAM.
@@ -196,13 +195,8 @@ class SeenByDescriptor:
 
     def answers(self, lines: np.ndarray, forms: np.ndarray) -> scoring.Answers:
         """See `seen.Seen.answers`."""
-        some = dataclasses.replace(self, counts=self.counts[lines])
-        of_lines, of_forms = (
-            some._log_probabilities(pieces) for pieces in pieces_of_forms(forms[lines], (1,))
-        )
-        in_order = np.empty_like(of_lines)
-        in_order[np.concatenate(pieces_of_forms(forms[lines], (1,))[0])] = of_lines
-        return scoring.Answers(in_order, of_forms, np.exp(in_order))
+        of_lines, of_forms = of_lines_and_forms(self._log_probabilities, lines, forms)
+        return scoring.Answers(of_lines, of_forms, np.exp(of_lines))
 
     def pooled(self, pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """See `seen.Seen`. The amount is in lines of writing."""

@@ -15,7 +15,7 @@ import numpy as np
 from iam_writer.recognition import scoring
 from iam_writer.recognition.calibration import pieces_of_forms, sharpened, temperatures, unit
 from iam_writer.recognition.rule import softmax
-from iam_writer.recognition.seen import Seen
+from iam_writer.recognition.seen import Seen, of_lines_and_forms
 
 WEIGHTS = tuple(np.round(np.linspace(0, 1, 11), 2).tolist())
 """Weights to choose from."""
@@ -119,13 +119,8 @@ class SeenByBoth:
 
     def answers(self, lines: np.ndarray, forms: np.ndarray) -> scoring.Answers:
         """See `seen.Seen.answers`. The hits are those of the network's windows."""
-        numbers = np.arange(len(forms))[lines]
-        of_lines, of_forms = pieces_of_forms(forms[numbers], (1,))
-        each, _ = self.pooled([numbers[line] for line in of_lines])
-        in_order = np.empty_like(each)
-        in_order[np.concatenate(of_lines)] = each
-        together, _ = self.pooled([numbers[form] for form in of_forms])
-        return scoring.Answers(in_order, together, in_order, self.network.answers(lines, forms).hits)
+        of_lines, of_forms = of_lines_and_forms(lambda pieces: self.pooled(pieces)[0], lines, forms)
+        return scoring.Answers(of_lines, of_forms, of_lines, self.network.answers(lines, forms).hits)
 
     def pooled(self, pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """See `seen.Seen`. The amount is in window widths."""

@@ -218,8 +218,11 @@ class DescriptorRecognizer(Recognizer[Counts]):
         if self._fit(found) >= self.discriminants.usual_fit:
             return found
         longest = np.argsort([-line.shape[1] for line in lines], kind="stable")[:ENOUGH]
-        some = [lines[i] for i in longest]
-        tried = {dpi: self._fit(_counts(some, dpi)) - margin for dpi, margin in RESOLUTIONS.items()}
+        at_dpi = {
+            dpi: _counts([lines[i] for i in longest], dpi) for dpi in RESOLUTIONS if dpi != descriptor.DPI
+        }
+        at_dpi[descriptor.DPI] = Counts(found.of_lines[longest])  # They have been counted.
+        tried = {dpi: self._fit(at_dpi[dpi]) - margin for dpi, margin in RESOLUTIONS.items()}
         dpi = max(tried, key=tried.__getitem__)
         return found if dpi == descriptor.DPI else _counts(lines, dpi)
 

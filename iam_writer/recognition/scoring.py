@@ -112,11 +112,11 @@ def scan(
 
     Args:
       predict: uint8 windows `[batch, width, height]` → logits `[batch, classes]`.
-      batches: of windows, as `pipelines.windows` makes them.
-      images: int64 `[windows]`, the image of each window.
-      labels: int32 `[images]`.
-      classes: how many writers there are.
-      rule: which windows vote, and what is summed. The stride is that of `batches`.
+      batches: of windows, as `pipelines.windows` makes them with the stride of the rule.
+      images: see `add_up`.
+      labels: see `add_up`.
+      classes: see `add_up`.
+      rule: see `add_up`.
     """
     arrays = map(np.asarray, batches)
     looked = ((predict(batch), rule.has_ink(batch)) for batch in arrays)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from iam_writer.recognition import scoring
+from iam_writer.recognition.calibration import pieces_of_forms
 
 if TYPE_CHECKING:
     from pipelines.strips import Strips
@@ -56,6 +57,21 @@ class Seen(Protocol):
           lines: bool `[lines]`, which lines to answer about.
           forms: `[lines]`, the name of each line's form.
         """
+
+
+def of_lines_and_forms(
+    says: Callable[[list[np.ndarray]], np.ndarray], lines: np.ndarray, forms: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is said of some lines, in their order, and of their forms, in the order of the forms' sorted names.
+
+    Args:
+      says: pieces → float `[pieces, classes]`.
+      lines: bool `[lines]`, which lines to ask about.
+      forms: `[lines]`, the name of each line's form.
+    """
+    numbers = np.flatnonzero(lines)
+    (whole,) = pieces_of_forms(forms[numbers], ())
+    return says(list(numbers[:, None])), says([numbers[form] for form in whole])
 
 
 def accuracies(

@@ -21,7 +21,7 @@ from iam_writer.common.names import COMBINATIONS
 from iam_writer.recognition import checkpoints
 from pipelines.system import command_line
 
-flags.DEFINE_string("checkpoint", None, "best.keras of a training run.", required=True)
+flags.DEFINE_string("checkpoint", None, "best.keras or best.descriptor of a training run.", required=True)
 flags.DEFINE_string(
     "data_dir", None, "The folder in which TFDS keeps datasets. Default: ~/tensorflow_datasets."
 )

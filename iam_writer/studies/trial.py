@@ -21,7 +21,7 @@ from iam_writer.recognition import inputs
 from pipelines.system import command_line
 
 flags.adopt_module_key_flags(data_flags)
-flags.DEFINE_string("checkpoint", None, "best.keras of a training run.", required=True)
+flags.DEFINE_string("checkpoint", None, "best.keras or best.descriptor of a training run.", required=True)
 flags.DEFINE_enum(
     "split",
     "test",

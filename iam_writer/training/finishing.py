@@ -112,14 +112,14 @@ def _calibrated(data: Data, of_splits: dict[str, Seen], *combine: str) -> Part:
 
 
 def _helps(data: Data, both: Seen, network: Seen) -> bool:
-    """Whether validation lines are answered better by both than by the network alone."""
+    """Whether both together name at least as many validation lines rightly as the network alone."""
     strips = data.strips["validation"]
     every = np.ones(len(strips), bool)
     fused, alone = (
-        scoring.accuracies(one.answers(every, strips.groups), strips.labels, strips.groups, strips.widths)
+        (scoring.rank_of_truth(one.answers(every, strips.groups).lines, strips.labels) < 1).sum()
         for one in (both, network)
     )
-    return bool(fused["line_top1"] >= alone["line_top1"])
+    return bool(fused >= alone)
 
 
 def _finished(data: Data, finish: Finish, answering: Part, alone: dict[str, Part]) -> Finished:
