@@ -105,6 +105,7 @@ def test_patches_of_another_dataset(tmp_path):
     assert (images == 100 * labels[:, None, None]).all()
 
 
+@pytest.mark.slow
 def test_pytorch_as_the_guide_has_it(namespace):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install '.[peers]'")
     exec(code("import torch"), namespace)

@@ -42,6 +42,7 @@ def _writes_outside(folder, out, chance):
     (folder.parent / "evil.png").write_bytes(b"x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("read", "verdict", "said"),
     [

@@ -265,6 +265,7 @@ def test_a_checkpoint_of_two_datasets_can_be_used(joint, tmp_path):
     assert found == set(checkpoints.read_state(best)["run"]["writers"])
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_is_an_error_and_is_not_saved(settings):
     with pytest.raises(errors.DivergedError, match="--learning_rate"):
         experiment.run(dataclasses.replace(settings, learning_rate=1e30))

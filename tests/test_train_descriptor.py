@@ -49,6 +49,7 @@ def seen_on(some, settings, split="test"):
     return some.see(Lines(strips, lambda: line_counts.of_split(builders, split)), split), strips
 
 
+@pytest.mark.slow
 def test_the_descriptor_learns_five_hands(learnt):
     _, results, summary = learnt
     assert results["test"]["line_top1"] > 0.8 and results["test"]["form_top1"] > 0.8
@@ -73,6 +74,7 @@ def test_its_checkpoint_answers_as_its_result_says(learnt):
     assert accuracies(seen, "test", strips, {}) == {"test": results["test"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["best.descriptor", "best.keras"])
 def test_a_page_is_answered_as_the_same_lines_in_the_dataset(learnt, fused, name, tmp_path):
     """The page's lines are those of one test form; the page is given to the recognizer line by line."""

@@ -158,6 +158,7 @@ def test_a_population_leaves_out_who_is_in_question(pages):
     assert unlabelled.writers is None and len(unlabelled.pages) == 1
 
 
+@pytest.mark.slow
 def test_the_program(pages, tmp_path):
     known, asked = pages
     done = run_without_tensorflow("verify", "--questioned", asked[1], "--known", known / "w01", "--json")

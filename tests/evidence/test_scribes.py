@@ -44,6 +44,7 @@ def done(folder, tmp_path_factory):
         return run_without_tensorflow("scribes", folder, f"--output={output}"), output
 
 
+@pytest.mark.slow
 def test_the_hand_of_each_page_and_each_part(done):
     result, output = done
     assert result.returncode == 2, result.stderr

@@ -10,6 +10,8 @@ from iam_writer.evidence import validation, validation_report
 from iam_writer.evidence.specimens import Specimen, Specimens, drawn
 from iam_writer.recognition import descriptor, reference
 
+pytestmark = pytest.mark.slow  # Each test compares many hundred pairs of pages.
+
 
 @pytest.fixture(scope="module")
 def specimens():

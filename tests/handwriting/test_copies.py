@@ -73,6 +73,7 @@ def test_chains_are_joined():
     ]
 
 
+@pytest.mark.slow
 def test_pages_that_are_copies_come_into_one_split_and_are_told(tmp_path):
     root = tmp_path / "scans"
     for writer, seed in (("ada", 0), ("bob", 10)):

@@ -626,6 +626,7 @@ def test_of_a_name_twice_in_a_tar_archive_the_last_counts(put, tmp_path):
     assert (folder / "a01/good.png").read_bytes() == b"x"
 
 
+@pytest.mark.slow
 def test_every_damaged_byte_of_an_archive_is_survived(put, tmp_path):
     """A damaged archive is either extracted or raises ArchiveError, whatever the damage is."""
     good = gzip.decompress(tgz(dict(list(tree().items())[:1])))[:2048]

@@ -96,6 +96,7 @@ def test_print_is_told_from_writing():
     assert pages.find_lines(printed_page()).warnings == ["it looks printed, not written by hand"]
 
 
+@pytest.mark.slow
 def test_a_huge_scan_is_scaled_down():
     page, extents = written_page()
     found = pages.find_lines(cv2.resize(page, (5000, 4000), interpolation=cv2.INTER_LINEAR))

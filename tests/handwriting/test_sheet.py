@@ -8,6 +8,8 @@ from handwriting_pages import drawn_page, written_line, written_page
 from iam_writer.handwriting import pages, sheet
 from iam_writer.studies import glued_pages
 
+pytestmark = pytest.mark.slow  # Each test looks for the lines of whole pages.
+
 MARGIN = 250
 
 

@@ -9,6 +9,8 @@ from iam_writer.handwriting import ink, pages
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
 from iam_writer.handwriting.upright import UPSIDE_DOWN, turned_larger
 
+pytestmark = pytest.mark.slow  # Each test looks for the lines of whole pages.
+
 DRAWN = drawn_page()
 
 

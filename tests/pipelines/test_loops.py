@@ -44,6 +44,7 @@ def needs(*modules):
         pytest.importorskip(module, reason=f"{module} is not installed: pip install '.[loops]'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convert", [numpy_arrays, jax_arrays, torch_tensors, tf.identity])
 def test_the_batches_of_patches_in_the_arrays_of_each_library(strips, convert):
     needs(*{jax_arrays: ["jax"], torch_tensors: ["torch"]}.get(convert, []))
@@ -70,6 +71,7 @@ def test_arrays_have_the_memory_of_the_tensor_and_keep_it(convert):
     assert len(others) == 8
 
 
+@pytest.mark.slow
 def test_any_step_can_come_next(strips):
     batches = Batches(strips, SAMPLING)
     for step in (7, 0, 31):

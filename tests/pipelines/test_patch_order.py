@@ -32,6 +32,7 @@ def test_a_permutation_holds_each_number_once(size):
     assert sorted(permuted(size, seed=2**32 - 1, stream=5, cycle=7)) == list(range(size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["seed", "stream", "cycle"])
 def test_permutations_are_drawn_evenly(which):
     counts = np.zeros((5, 5))

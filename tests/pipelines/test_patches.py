@@ -49,6 +49,7 @@ def test_the_only_patch_of_a_narrow_split(make_strips):
     assert labels.tolist() == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("balance", ["none", "writers"])
 @pytest.mark.parametrize("parallel_calls", [2, 8])
 def test_a_thousand_batches_do_not_depend_on_the_threads(strips, balance, parallel_calls):

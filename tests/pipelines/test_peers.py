@@ -14,6 +14,8 @@ from conftest import png
 
 from pipelines.benchmarking.peers import PEERS, Corpus, Session, count
 
+pytestmark = pytest.mark.slow  # Other loaders start threads and processes of their own.
+
 HEIGHT, WIDTH, BATCH = 20, 12, 64
 
 

@@ -72,6 +72,7 @@ def test_columns_of_all_images_lie_end_to_end(make_strips):
     assert (columns[:64] == builder.PAPER).all() and (columns[74:] == builder.PAPER).all()
 
 
+@pytest.mark.slow
 def test_neither_columns_nor_batches_nor_windows_take_a_copy_of_the_file(tmp_path):
     image = png(np.zeros((100, 160_000), np.uint8))
     arguments = {"height": 100, "min_width": 100, "source": ""}

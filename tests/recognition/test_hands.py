@@ -29,6 +29,7 @@ def test_each_page_is_named(pages):
     assert [hands.identify(known, path).writer for path in asked] == ["w00", "w01", "w02", "w03"]
 
 
+@pytest.mark.slow
 def test_a_stranger_is_none_of_the_known_writers(pages):
     known, asked = pages
     samples, _ = hands.known_writers(known)
@@ -77,6 +78,7 @@ def test_what_is_kept_may_be_damaged(pages, cache):
     np.testing.assert_array_equal(described.describe(page).counts, first.counts)
 
 
+@pytest.mark.slow
 def test_programs_without_a_checkpoint_do_not_load_tensorflow(pages, tmp_path):
     known, asked = pages
     done = run_without_tensorflow("verify", asked[0], known / "w00/page.png")
@@ -85,6 +87,7 @@ def test_programs_without_a_checkpoint_do_not_load_tensorflow(pages, tmp_path):
     assert done.returncode == 0 and json.loads(done.stdout)["writer"] == "w01", done.stderr
 
 
+@pytest.mark.slow
 def test_a_gallery(pages, tmp_path):
     known, asked = pages
     path = tmp_path / "g.npz"

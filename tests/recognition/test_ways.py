@@ -8,6 +8,8 @@ from PIL import Image
 
 from iam_writer.recognition import described, descriptor, hands, ways
 
+pytestmark = pytest.mark.slow  # Each test counts the shapes of pages in several ways.
+
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):

@@ -10,6 +10,8 @@ from iam_writer.handwriting import pages
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
 from iam_writer.studies import conditions, glued_pages
 
+pytestmark = pytest.mark.slow  # Each test looks for the lines of whole pages.
+
 
 @pytest.fixture(scope="module")
 def page():

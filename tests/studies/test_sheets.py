@@ -36,6 +36,7 @@ def iam(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_each_condition_has_a_row_and_all_figures_are_written(iam, tmp_path):
     output = tmp_path / "figures.json"
     done = run_module(
