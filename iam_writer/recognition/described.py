@@ -12,7 +12,6 @@ import json
 import multiprocessing
 import os
 import pathlib
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -24,6 +23,7 @@ from iam_writer.common.errors import BadImageError
 from iam_writer.common.files import write_beside
 from iam_writer.handwriting import documents, pages
 from iam_writer.recognition import descriptor
+from pipelines.system.arrays import load_arrays
 from pipelines.system.cores import usable_cores
 from pipelines.system.progress import progress_bar
 
@@ -196,10 +196,9 @@ def _counted(lines: list[bytes]) -> np.ndarray:
 
 def _kept_lines(place: pathlib.Path) -> np.ndarray | None:
     try:
-        with np.load(place, allow_pickle=False) as arrays:
-            counts = arrays["of_lines"]
-            return counts if counts.ndim == 2 and counts.shape[1] == descriptor.SIZE else None
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        counts = load_arrays(place)["of_lines"]
+        return counts if counts.ndim == 2 and counts.shape[1] == descriptor.SIZE else None
+    except (OSError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -300,29 +299,29 @@ def _place(sha256: str, dpi: float | None) -> pathlib.Path:
 def _kept(place: pathlib.Path, path: str, sha256: str) -> DescribedPage | None:
     """What the cache holds for a file. None if there is nothing, or if it is damaged."""
     try:
-        with np.load(place, allow_pickle=False) as arrays:
-            counts, look = arrays["counts"], arrays["look"]
-            about = json.loads(str(arrays["about"]))
-            if counts.shape != (2, descriptor.SIZE) or look.shape != (LOOK, LOOK):
-                return None
-            lines, (width, height) = about["lines"], about["size"]
-            of_lines, boxes = arrays["of_lines"], arrays["boxes"]
-            if of_lines.shape != (lines, descriptor.SIZE) or boxes.shape != (lines, 4):
-                return None
-            return DescribedPage(
-                path,
-                sha256,
-                counts,
-                lines,
-                look,
-                tuple(about["warnings"]),
-                about["dpi"],
-                (width, height),
-                of_lines,
-                boxes,
-                arrays["thumbnail"].tobytes(),
-            )
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        arrays = load_arrays(place)
+        counts, look = arrays["counts"], arrays["look"]
+        about = json.loads(str(arrays["about"]))
+        if counts.shape != (2, descriptor.SIZE) or look.shape != (LOOK, LOOK):
+            return None
+        lines, (width, height) = about["lines"], about["size"]
+        of_lines, boxes = arrays["of_lines"], arrays["boxes"]
+        if of_lines.shape != (lines, descriptor.SIZE) or boxes.shape != (lines, 4):
+            return None
+        return DescribedPage(
+            path,
+            sha256,
+            counts,
+            lines,
+            look,
+            tuple(about["warnings"]),
+            about["dpi"],
+            (width, height),
+            of_lines,
+            boxes,
+            arrays["thumbnail"].tobytes(),
+        )
+    except (OSError, KeyError, TypeError, ValueError):
         return None
 
 
