@@ -26,6 +26,7 @@ from absl import app, flags
 
 from iam_writer.common import programs
 from iam_writer.common.errors import FlagError, NoWritingError
+from iam_writer.handwriting import layout_files
 from iam_writer.recognition import hand_gallery, hands, inputs, reference
 from iam_writer.recognition.gallery import Gallery
 from pipelines.system import command_line
@@ -61,6 +62,7 @@ def _count(paths: list[str], path: pathlib.Path, writer: str) -> int:
     for page in added.pages:
         for text in page.warnings:
             print(f"{page.path}: {text}.", file=sys.stderr)
+    _tell_lines([page.layout for page in added.pages])
     with filelock.FileLock(path.with_name(f".{path.name}.lock")):
         known = hand_gallery.enrolled(path, population) if path.exists() else {}
         for sentence in hand_gallery.doubtful(added, known):
@@ -70,6 +72,12 @@ def _count(paths: list[str], path: pathlib.Path, writer: str) -> int:
     pages = len(known[writer].pages)
     print(f"{path} now holds {numbered(len(known), 'writer')}; {writer} has {numbered(pages, 'page')}.")
     return 0
+
+
+def _tell_lines(layouts: list[str]) -> None:
+    """Says on stderr if a file beside the pages gave their lines."""
+    if given := layout_files.in_words(layouts):
+        print(given, file=sys.stderr)
 
 
 def numbered(number: int, noun: str) -> str:
@@ -93,6 +101,7 @@ def _enroll(paths: list[str], checkpoint: str, path: pathlib.Path, writer: str) 
         recognizer,  # TensorFlow takes seconds to load; what is wrong is told before.
     )
 
+    _tell_lines([page.layout for page in pages.values()])
     network = recognizer.load(checkpoint, calibration)
     embeddings = []
     for name, page in pages.items():

@@ -46,6 +46,7 @@ def test_good_and_bad_files_each_get_their_answer(trained, form_images, tmp_path
             "probability",
             "top5",
             "lines",
+            "lines_from",
             "windows",
             "validation_forms",
             "warning",

@@ -19,7 +19,7 @@ from PIL import Image
 
 from iam_writer.common.errors import BadImageError
 from iam_writer.common.files import write_beside
-from iam_writer.handwriting import pages
+from iam_writer.handwriting import layout_files, pages
 from pipelines.system.cores import usable_cores
 from pipelines.system.progress import progress_bar
 
@@ -32,15 +32,18 @@ class CutPage:
       archive: path of the zip archive that holds the lines as 01.png, 02.png, … from top to bottom.
       sizes: width and height of each line in pixels.
       warnings: what is odd about the page, see `pages.Page`.
+      layout: the PAGE-XML or ALTO file that the lines are from; empty if the program has found them.
     """
 
     archive: str
     sizes: list[tuple[int, int]]
     warnings: list[str]
+    layout: str = ""
 
 
 def cut(paths: Sequence[str], folder: pathlib.Path) -> dict[str, CutPage]:
-    """Finds the text lines of scans, on all cores. A scan whose lines were found before is not searched again.
+    """Finds the text lines of scans, on all cores. A scan whose lines were found before is not searched again, unless it or
+    the PAGE-XML or ALTO file beside it has changed.
 
     Args:
       paths: image files.
@@ -83,7 +86,13 @@ def read(archive: str, number: int) -> bytes:
 
 def _cut(path: str, folder: pathlib.Path) -> CutPage | None:
     stat = os.stat(path)
-    state = {"version": pages.VERSION, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    found = layout_files.find(path)
+    state: dict[str, int | str] = {
+        "version": pages.VERSION,
+        "size": stat.st_size,
+        "mtime_ns": stat.st_mtime_ns,
+        "layout": found.sha256 if found else "",
+    }
     archive = folder / f"{hashlib.sha256(os.path.abspath(path).encode()).hexdigest()[:32]}.zip"
     if kept := _kept(archive, state):
         return kept
@@ -97,13 +106,15 @@ def _cut(path: str, folder: pathlib.Path) -> CutPage | None:
         for number, line in enumerate(page.lines, 1):
             with lines.open(_name(number), "w") as png:
                 Image.fromarray(line.image).save(png, "PNG")
-        lines.comment = json.dumps(state | {"sizes": sizes, "warnings": page.warnings}).encode()
+        lines.comment = json.dumps(
+            state | {"sizes": sizes, "warnings": page.warnings, "layout_file": page.layout}
+        ).encode()
     write_beside(archive, file.getvalue())
-    return CutPage(str(archive), sizes, page.warnings)
+    return CutPage(str(archive), sizes, page.warnings, page.layout)
 
 
-def _kept(archive: pathlib.Path, state: dict[str, int]) -> CutPage | None:
-    """The page in an archive; None if it is damaged, or if the scan or `pages.VERSION` has changed since."""
+def _kept(archive: pathlib.Path, state: dict[str, int | str]) -> CutPage | None:
+    """The page in an archive; None if it is damaged, or if the scan, its layout file or `pages.VERSION` has changed since."""
     try:
         with zipfile.ZipFile(archive) as file:
             about = json.loads(file.comment or b"{}")
@@ -111,7 +122,9 @@ def _kept(archive: pathlib.Path, state: dict[str, int]) -> CutPage | None:
         return None
     if any(about.get(name) != value for name, value in state.items()):
         return None
-    return CutPage(str(archive), [tuple(size) for size in about["sizes"]], about["warnings"])
+    return CutPage(
+        str(archive), [tuple(size) for size in about["sizes"]], about["warnings"], about["layout_file"]
+    )
 
 
 def _name(number: int) -> str:

@@ -7,7 +7,8 @@
     <folder>/manifest.csv                      any other layout (see `manifest`)
 
 A scan on which `pages` finds several text lines is a page. Its lines have the names `<page>-01`, `<page>-02`, … Any other
-scan is a text line and stays as it is. Its page is told by a pattern, by a table, by a folder, or by a known naming (see
+scan is a text line and stays as it is. If a PAGE-XML or ALTO file lies beside a page, its lines are taken (see
+`layout_files`). The page of a text line is told by a pattern, by a table, by a folder, or by a known naming (see
 `namings`); otherwise it is the name up to the last `-`. Lines of one page always come into the same split, and so do
 pages that are copies of each other (see `copies`).
 """
@@ -17,10 +18,10 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from iam_writer.common import errors
-from iam_writer.handwriting import copies, cut_pages, images, namings, pages, scans
+from iam_writer.handwriting import copies, cut_pages, images, layout_files, namings, pages, scans
 from iam_writer.handwriting.cut_pages import CutPage
 from iam_writer.handwriting.line import Census, Line
 from iam_writer.handwriting.scans import Found, Scan
@@ -97,7 +98,7 @@ class HandwritingFolder:
         self._archives: dict[str, str] = {}
         self._find_lines(found.scans, cache)
         self.expected = Census.of(self.lines)
-        self.fingerprint = _fingerprint(found.scans, cut=bool(self._archives))
+        self.fingerprint = _fingerprint(found.scans, self._archives)
 
     def read(self, line: Line) -> bytes:
         """The content of an 8-bit gray PNG file of the line.
@@ -157,7 +158,8 @@ class HandwritingFolder:
             [scan for scan in found if scan.id in form_of and not scan.box], paths, form_of, cache
         )
         several = [f"{self._below(path)}: {why}" for path in paths for why in images.several_pages(path)]
-        self.warnings = several + self.warnings
+        given = layout_files.in_words([cut[path].layout for path in self._archives])
+        self.warnings = ([given] if given else []) + several + self.warnings
 
     def _of_one_page(self, found: Sequence[Scan], cut: Mapping[str, CutPage]) -> list[list[Scan]]:
         """Groups scans that have the page in common. Scans without writing go to `ignored`."""
@@ -262,18 +264,21 @@ For other layouts see --page_pattern, --writer_pattern, or write a table manifes
 
 
 def _are_pages(found: Sequence[CutPage | None]) -> bool:
-    """Whether scans of one name are pages. They are if at least half of them have several text lines.
+    """Whether scans of one name are pages. They are if at least half of them have several text lines, or lines that a file gives.
 
     One scan alone does not decide, since a text line is sometimes taken for two.
     """
-    return 2 * sum(scan is not None and len(scan.sizes) > 1 for scan in found) >= len(found)
+    return 2 * sum(scan is not None and (len(scan.sizes) > 1 or scan.layout != "") for scan in found) >= len(
+        found
+    )
 
 
-def _fingerprint(found: Sequence[Scan], cut: bool) -> str:
+def _fingerprint(found: Sequence[Scan], cut: Collection[str]) -> str:
     stats = ((scan, os.stat(scan.path)) for scan in found)
     rows = [
         (scan.id, scan.writer, scan.page, scan.told, scan.split, scan.box, stat.st_size, stat.st_mtime_ns)
         for scan, stat in stats
     ]
     # The version of the code that cuts pages matters only if pages were cut.
-    return hashlib.sha256(repr([*rows, *[pages.VERSION] * cut]).encode()).hexdigest()
+    given = [file.sha256 for file in map(layout_files.find, cut) if file]
+    return hashlib.sha256(repr([*rows, *[pages.VERSION] * bool(cut), *given]).encode()).hexdigest()

@@ -165,6 +165,18 @@ def size(path: str | os.PathLike[str]) -> tuple[int, int]:
         return 0, 0
 
 
+def orientation(path: str | os.PathLike[str]) -> int:
+    """What the EXIF data of an image file say about how to turn it, from 1 to 8; 1 if they say nothing. Only its header is read."""
+    try:
+        name = os.fspath(path)
+        plain = documents.split(name)[1] is None and not name.lower().endswith(".pdf")
+        with Image.open(path if plain else io.BytesIO(_content(path)), formats=_FORMATS) as image:
+            said = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # As above.
+        return 1
+    return int(said) if said in range(1, 9) else 1
+
+
 def several_pages(path: str | os.PathLike[str]) -> list[str]:
     """A warning if a TIFF file has several pages, since only the first page is used.
 

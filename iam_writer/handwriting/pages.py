@@ -2,17 +2,18 @@
 
 A scan of a single line works too. The steps are those of any document scanner, and OpenCV does them: find the sheet
 (`sheet`), even out the light and binarise (`ink`), turn the page upright (`upright`), find the lines (`text_lines`), and leave out
-what is printed (`printed`). All lengths are in units of the writing's height, so the resolution of the scan does not matter.
+what is printed (`printed`). If a PAGE-XML or ALTO file lies beside the picture, its lines are taken instead. All lengths are in units of the writing's height, so the resolution of the scan does not matter.
 """
 
 import dataclasses
 import os
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
 from iam_writer.common import errors
-from iam_writer.handwriting import images, sheet, upright
+from iam_writer.handwriting import given_lines, images, layout_files, sheet, upright
 from iam_writer.handwriting.ink import (
     PAPER,
     binarise,
@@ -22,6 +23,7 @@ from iam_writer.handwriting.ink import (
     without_blobs,
     without_rulings,
 )
+from iam_writer.handwriting.layouts import GivenLine, LayoutError
 from iam_writer.handwriting.printed import handwritten
 from iam_writer.handwriting.text_lines import TextLine, text_lines
 from iam_writer.handwriting.upright import UPSIDE_DOWN
@@ -62,6 +64,9 @@ class Page:
       warnings: sentences that tell people what is odd about the page. A page without lines has at least one.
       matrix: float64 `[3, 3]`, moves a point (x, y, 1) of the picture that was read to its place on `gray`. The result may
         have a third number other than 1, by which to divide.
+      picture: width and height of the picture as it is stored; zeros if the page was not read from a file.
+      orientation: what the EXIF data of the picture say, from 1 to 8. The picture that was read is turned by it.
+      layout: the PAGE-XML or ALTO file that the lines are from; empty if the program has found them.
     """
 
     gray: np.ndarray
@@ -69,6 +74,14 @@ class Page:
     lines: list[TextLine]
     warnings: list[str]
     matrix: np.ndarray = dataclasses.field(default_factory=lambda: np.eye(3))
+    picture: tuple[int, int] = (0, 0)
+    orientation: int = 1
+    layout: str = ""
+
+    @property
+    def from_stored(self) -> np.ndarray:
+        """float64 `[3, 3]`: moves a point (x, y, 1) of the picture as it is stored to its place on `gray`."""
+        return np.asarray(self.matrix @ given_lines.turning(self.orientation, self.picture))
 
     @property
     def scale(self) -> float:
@@ -82,6 +95,18 @@ class Page:
         derivative = (self.matrix[:2, :2] - np.outer(place, self.matrix[2, :2])) / w
         return float(np.sqrt(abs(np.linalg.det(derivative))))
 
+    def on_picture(self) -> Iterator[GivenLine]:
+        """Where each line is on the picture as it is stored: its given line, or else the corners of its box."""
+        back = np.linalg.inv(self.from_stored)
+        for line in self.lines:
+            if line.given is not None:
+                yield line.given
+                continue
+            left, top, width, height = line.box
+            right, bottom = left + width, top + height
+            corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
+            yield GivenLine("", given_lines.at(corners, back).round(1), np.zeros((0, 2)))
+
     def upside_down(self) -> "Page":
         """The page turned by 180 degrees, with a warning that says so."""
         height, width = self.gray.shape
@@ -89,22 +114,24 @@ class Page:
             TextLine(
                 np.ascontiguousarray(line.image[::-1, ::-1]),
                 (width - line.box[0] - line.box[2], height - line.box[1] - line.box[3], *line.box[2:]),
+                line.given,
             )
             for line in reversed(self.lines)
         ]
         turn = np.array([[-1, 0, width - 1], [0, -1, height - 1], [0, 0, 1]])
         warnings = [text for text in self.warnings if text != UPSIDE_DOWN]
-        return Page(
-            np.ascontiguousarray(self.gray[::-1, ::-1]),
-            self.angle + 180,
-            lines,
-            [*warnings, TURNED],
-            turn @ self.matrix,
+        return dataclasses.replace(
+            self,
+            gray=np.ascontiguousarray(self.gray[::-1, ::-1]),
+            angle=self.angle + 180,
+            lines=lines,
+            warnings=[*warnings, TURNED],
+            matrix=turn @ self.matrix,
         )
 
 
 def read(path: str | os.PathLike[str]) -> Page:
-    """The text lines of an image file.
+    """The text lines of an image file: those of a PAGE-XML or ALTO file beside it, or else those that the program finds.
 
     Raises:
       BadImageError: the image cannot be read. The message names the file and the reason.
@@ -112,9 +139,57 @@ def read(path: str | os.PathLike[str]) -> Page:
     if os.path.isdir(path):
         raise errors.BadImageError(f"{path} is a folder. Name the images in it, such as {path}/*.png.")
     gray = images.read_page(path, MAX_SIDE)
-    page = find_lines(gray)
-    factor = max(gray.shape) / max(images.size(path))
-    return dataclasses.replace(page, matrix=page.matrix @ np.diag([factor, factor, 1]))
+    size, orientation = images.size(path), images.orientation(path)
+    factor = max(gray.shape) / max(size)
+    shrunk = np.diag([factor, factor, 1])
+    page, unused = None, []
+    found = layout_files.find(path)
+    if found is not None:
+        try:
+            page = _given(gray, shrunk, found, size, orientation, os.fspath(path))
+        except LayoutError as error:
+            unused.append(
+                f"{found.name} was not used, and the program found the lines itself, because {found.name} {error}"
+            )
+    if page is None:
+        page = find_lines(gray)
+    return dataclasses.replace(
+        page,
+        warnings=[*unused, *page.warnings],
+        matrix=page.matrix @ shrunk,
+        picture=size,
+        orientation=orientation,
+    )
+
+
+def _given(
+    gray: np.ndarray,
+    shrunk: np.ndarray,
+    found: layout_files.Found,
+    size: tuple[int, int],
+    orientation: int,
+    name: str,
+) -> Page:
+    """A page with the lines of a file beside it.
+
+    Raises:
+      LayoutError: the file cannot be used.
+    """
+    if found.layout is None:
+        raise LayoutError(found.why)
+    lines, odd = given_lines.fit(found.layout, size, orientation, name)
+    to_gray = shrunk @ given_lines.turning(orientation, size)
+    cut = given_lines.cut(gray, lines, to_gray, MAX_SIDE, _LEAST_LETTERS)
+    said = [f"{found.name} {text}" for text in odd] + cut.warnings
+    if cut.letters < _FEW_PIXELS:
+        said.append(_low(cut.letters))
+    if upright.may_be_upside_down(cut.lines):
+        said.append(UPSIDE_DOWN)
+    return Page(cut.gray, cut.angle, cut.lines, said, cut.matrix, layout=found.path)
+
+
+def _low(letters: float) -> str:
+    return f"its resolution is low: letters are only {letters:.0f} pixels high. Scan it at 300 dpi, where they have 40 or more"
 
 
 def find_lines(gray: np.ndarray) -> Page:
@@ -153,9 +228,7 @@ def find_lines(gray: np.ndarray) -> Page:
         matrix = np.diag([2, 2, 1]) @ matrix
         ink = without_blobs(binarise(gray))
     if is_page and letters < _FEW_PIXELS:
-        said.append(
-            f"its resolution is low: letters are only {letters:.0f} pixels high. Scan it at 300 dpi, where they have 40 or more"
-        )
+        said.append(_low(letters))
     quarter, large = upright.turns(writing, letters)
     page = _level(gray, ink, matrix, said, quarter, large)
     # If turning loses all lines, it was rulings or shadows that ran so, and not the lines.

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from iam_writer.handwriting.ink import PAPER, letter_height, without_ruler, without_rulings
+from iam_writer.handwriting.layouts import GivenLine
 
 _UNIT = 20
 """Lines are searched on a page that is scaled so that letters are this many pixels high."""
@@ -33,10 +34,13 @@ class TextLine:
     Attributes:
       image: uint8 `[height, width]`, cut to the ink of the line; 255 wherever the line has no ink.
       box: left, top, width and height in `Page.gray`, in pixels.
+      given: the line of a PAGE-XML or ALTO file that it was cut from, in pixels of the picture as it is stored; None if the
+        line was found by the program.
     """
 
     image: np.ndarray
     box: tuple[int, int, int, int]
+    given: GivenLine | None = None
 
 
 def text_lines(gray: np.ndarray, ink: np.ndarray) -> list[TextLine]:

@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import pathlib
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -21,16 +22,16 @@ from PIL import Image
 
 from iam_writer.common.errors import BadImageError
 from iam_writer.common.files import write_beside
-from iam_writer.handwriting import documents, pages
+from iam_writer.handwriting import documents, layout_files, pages
+from iam_writer.handwriting.layouts import GivenLine
 from iam_writer.recognition import descriptor
-from pipelines.system.arrays import load_arrays
 from pipelines.system.cores import usable_cores
 from pipelines.system.progress import progress_bar
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of what is kept. Raise it when counts of the same file change for a reason that no other version tells."""
 
 LOWEST_DPI, HIGHEST_DPI = 100.0, 1200.0
@@ -63,6 +64,11 @@ class DescribedPage:
       of_lines: int32 `[lines, SIZE]`, counts of each line; none in galleries.
       boxes: int32 `[lines, 4]`, left, top, width and height of each line in pixels of the page; none in galleries.
       thumbnail: a JPEG file, at most THUMBNAIL pixels wide and high; empty in galleries.
+      picture: width and height of the picture as it is stored; 0 in galleries.
+      on_picture: each line's outline on the picture as it is stored; with its id and its text if a PAGE-XML or ALTO file gave the
+        line; none in galleries.
+      layout: the PAGE-XML or ALTO file that the lines are from; empty if the program has found them.
+      layout_sha256: of that file's bytes; empty if there is none.
     """
 
     path: str
@@ -78,6 +84,10 @@ class DescribedPage:
     )
     boxes: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 4), np.int32), repr=False)
     thumbnail: bytes = dataclasses.field(default=b"", repr=False)
+    picture: tuple[int, int] = (0, 0)
+    on_picture: tuple[GivenLine, ...] = dataclasses.field(default=(), repr=False)
+    layout: str = ""
+    layout_sha256: str = ""
 
     def shows_the_same_as(self, other: "DescribedPage") -> bool:
         """Whether both files show one page: the same bytes, or the same picture saved in another way."""
@@ -95,11 +105,11 @@ def describe(path: str | os.PathLike[str], dpi: float | None = None) -> Describe
       BadImageError: the image cannot be read. The message names the file and the reason.
     """
     name = os.fspath(path)
-    sha256 = _sha256(name)
-    kept = _place(sha256, dpi)
-    found = _kept(kept, name, sha256) if sha256 else None
+    sha256, layout = _sha256(name), layout_files.find(name)
+    kept = _place(sha256, dpi, layout)
+    found = _kept(kept, name, sha256, layout) if sha256 else None
     if found is None:
-        found = _described(name, sha256, dpi)
+        found = _described(name, sha256, dpi, layout)
         _keep(kept, found)
     return found
 
@@ -142,8 +152,8 @@ def on_all_cores(function: Callable[[_In], _Out], arguments: Sequence[_In]) -> I
 
 
 def _kept_of(name: str) -> DescribedPage | None:
-    sha256 = _sha256(name)
-    return _kept(_place(sha256, None), name, sha256) if sha256 else None
+    sha256, layout = _sha256(name), layout_files.find(name)
+    return _kept(_place(sha256, None, layout), name, sha256, layout) if sha256 else None
 
 
 def _sha256(name: str) -> str:
@@ -196,9 +206,10 @@ def _counted(lines: list[bytes]) -> np.ndarray:
 
 def _kept_lines(place: pathlib.Path) -> np.ndarray | None:
     try:
-        counts = load_arrays(place)["of_lines"]
-        return counts if counts.ndim == 2 and counts.shape[1] == descriptor.SIZE else None
-    except (OSError, KeyError, TypeError, ValueError):
+        with np.load(place, allow_pickle=False) as arrays:
+            counts = arrays["of_lines"]
+            return counts if counts.ndim == 2 and counts.shape[1] == descriptor.SIZE else None
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         return None
 
 
@@ -213,8 +224,10 @@ def _described_or_error(path: str) -> DescribedPage | BadImageError:
         return error
 
 
-def _described(path: str, sha256: str, dpi: float | None) -> DescribedPage:
-    return described(path, sha256, pages.read(path), _told_dpi(path), dpi)
+def _described(path: str, sha256: str, dpi: float | None, layout: layout_files.Found | None) -> DescribedPage:
+    page = pages.read(path)
+    found = described(path, sha256, page, _told_dpi(path), dpi)
+    return dataclasses.replace(found, layout_sha256=layout.sha256 if layout and page.layout else "")
 
 
 def described(
@@ -252,6 +265,9 @@ def described(
         of_lines.astype(np.int32),
         np.array([line.box for line in page.lines], np.int32).reshape(-1, 4),
         _thumbnail(page.gray),
+        page.picture,
+        tuple(page.on_picture()),
+        page.layout,
     )
 
 
@@ -288,47 +304,76 @@ def _look(gray: np.ndarray) -> np.ndarray:
     return small / max(float(np.linalg.norm(small)), 1e-6)
 
 
-def _place(sha256: str, dpi: float | None) -> pathlib.Path:
+def _place(sha256: str, dpi: float | None, layout: layout_files.Found | None = None) -> pathlib.Path:
     cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     version = f"{VERSION}.{pages.VERSION}.{descriptor.VERSION}"
     return (
-        pathlib.Path(cache) / "iam_writer" / "pages" / version / f"{sha256}{f'-{dpi:.0f}' if dpi else ''}.npz"
+        pathlib.Path(cache)
+        / "iam_writer"
+        / "pages"
+        / version
+        / f"{sha256}{f'-{layout.sha256[:32]}' if layout else ''}{f'-{dpi:.0f}' if dpi else ''}.npz"
     )
 
 
-def _kept(place: pathlib.Path, path: str, sha256: str) -> DescribedPage | None:
+def _kept(
+    place: pathlib.Path, path: str, sha256: str, layout: layout_files.Found | None
+) -> DescribedPage | None:
     """What the cache holds for a file. None if there is nothing, or if it is damaged."""
     try:
-        arrays = load_arrays(place)
-        counts, look = arrays["counts"], arrays["look"]
-        about = json.loads(str(arrays["about"]))
-        if counts.shape != (2, descriptor.SIZE) or look.shape != (LOOK, LOOK):
-            return None
-        lines, (width, height) = about["lines"], about["size"]
-        of_lines, boxes = arrays["of_lines"], arrays["boxes"]
-        if of_lines.shape != (lines, descriptor.SIZE) or boxes.shape != (lines, 4):
-            return None
-        return DescribedPage(
-            path,
-            sha256,
-            counts,
-            lines,
-            look,
-            tuple(about["warnings"]),
-            about["dpi"],
-            (width, height),
-            of_lines,
-            boxes,
-            arrays["thumbnail"].tobytes(),
-        )
-    except (OSError, KeyError, TypeError, ValueError):
+        with np.load(place, allow_pickle=False) as arrays:
+            counts, look = arrays["counts"], arrays["look"]
+            about = json.loads(str(arrays["about"]))
+            if counts.shape != (2, descriptor.SIZE) or look.shape != (LOOK, LOOK):
+                return None
+            lines, (width, height), (columns, rows) = about["lines"], about["size"], about["picture"]
+            given = layout if about["given"] else None
+            of_lines, boxes = arrays["of_lines"], arrays["boxes"]
+            if of_lines.shape != (lines, descriptor.SIZE) or boxes.shape != (lines, 4):
+                return None
+            return DescribedPage(
+                path,
+                sha256,
+                counts,
+                lines,
+                look,
+                tuple(about["warnings"]),
+                about["dpi"],
+                (width, height),
+                of_lines,
+                boxes,
+                arrays["thumbnail"].tobytes(),
+                (columns, rows),
+                tuple(
+                    GivenLine(
+                        id,
+                        np.array(outline, float).reshape(-1, 2),
+                        np.array(base, float).reshape(-1, 2),
+                        text,
+                    )
+                    for id, outline, base, text in about["on_picture"]
+                ),
+                given.path if given else "",
+                given.sha256 if given else "",
+            )
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         return None
 
 
 def _keep(place: pathlib.Path, page: DescribedPage) -> None:
     """Writes a page into the cache. An error is ignored, because an answer does not depend on the cache."""
     file = io.BytesIO()
-    about = {"lines": page.lines, "warnings": list(page.warnings), "size": page.size, "dpi": page.dpi}
+    about = {
+        "lines": page.lines,
+        "warnings": list(page.warnings),
+        "size": page.size,
+        "dpi": page.dpi,
+        "picture": page.picture,
+        "given": page.layout != "",
+        "on_picture": [
+            (line.id, line.outline.tolist(), line.baseline.tolist(), line.text) for line in page.on_picture
+        ],
+    }
     np.savez_compressed(
         file,
         counts=page.counts,

@@ -17,7 +17,7 @@ from typing import Final, TypedDict
 import numpy as np
 
 from iam_writer.common.errors import BadImageError, MissingDataError, NoWritingError
-from iam_writer.handwriting import images
+from iam_writer.handwriting import images, layout_files
 from iam_writer.recognition import reference, ways
 from iam_writer.recognition.described import DescribedPage, describe_all
 from iam_writer.recognition.reference import Comparer, Reference
@@ -73,6 +73,7 @@ class RankingAsJson(TypedDict):
     writer: str | None
     candidates: list[Candidate]
     lines: int
+    lines_from: str | None
     warnings: list[str]
 
 
@@ -86,6 +87,7 @@ class Ranking:
       candidates: the most similar known writers, with the logarithm (base 10) of the odds that one hand wrote both.
       lines: how many text lines were found on the page.
       warnings: sentences about what makes the answer less reliable.
+      lines_from: the PAGE-XML or ALTO file that gave the lines; empty if the program has found them.
     """
 
     file: str
@@ -93,6 +95,7 @@ class Ranking:
     candidates: tuple[tuple[str, float], ...]
     lines: int
     warnings: tuple[str, ...]
+    lines_from: str = ""
 
     def as_json(self) -> RankingAsJson:
         return {
@@ -100,6 +103,7 @@ class Ranking:
             "writer": self.writer,
             "candidates": [{"writer": writer, "log10_odds": odds} for writer, odds in self.candidates],
             "lines": self.lines,
+            "lines_from": self.lines_from or None,
             "warnings": list(self.warnings),
         }
 
@@ -115,6 +119,8 @@ class Ranking:
                 "line of writing were", "line of writing was"
             )
         )
+        given = layout_files.in_words([self.lines_from])
+        rows += [f"  {given}"] if given else []
         rows += [f"  Warning: {text}." for text in self.warnings]
         return "\n".join(rows)
 
@@ -217,6 +223,7 @@ def rank(asked: Sample, known: Mapping[str, Sample], population: Reference) -> R
         tuple((names[i], float(odds[i])) for i in order),
         asked.lines,
         tuple(warnings),
+        asked.pages[0].layout if len(asked.pages) == 1 else "",
     )
 
 

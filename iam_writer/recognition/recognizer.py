@@ -156,6 +156,7 @@ class Recognizer(abc.ABC, Generic[S]):
             windows=scan.windows,
             forms=None if gallery else int(self.calibration.forms),
             warnings=warnings,
+            lines_from=page.layout,
         )
 
 

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from iam_writer.handwriting import layout_files
 from iam_writer.recognition import calibration
 from iam_writer.recognition.calibration import Calibration
 from iam_writer.recognition.rule import Rule
@@ -26,6 +27,7 @@ class VerdictAsJson(TypedDict):
     probability: float | None
     top5: list[LikelyWriter]
     lines: int
+    lines_from: str | None
     windows: int | None
     validation_forms: int | None
     warning: str | None
@@ -44,6 +46,7 @@ class Verdict:
       windows: how many windows voted; None if the checkpoint has no network.
       validation_forms: how many forms the probabilities were calibrated on; None for a gallery, which has no such forms.
       warning: what makes the answer less reliable; None if nothing does.
+      lines_from: the PAGE-XML or ALTO file that gave the lines; empty if the program has found them.
     """
 
     file: str
@@ -54,6 +57,7 @@ class Verdict:
     windows: int | None
     validation_forms: int | None
     warning: str | None
+    lines_from: str = ""
 
     def as_json(self) -> VerdictAsJson:
         return {
@@ -62,6 +66,7 @@ class Verdict:
             "probability": self.probability and round(self.probability, 4),
             "top5": [{"writer": writer, "probability": round(p, 4)} for writer, p in self.top5],
             "lines": self.lines,
+            "lines_from": self.lines_from or None,
             "windows": self.windows,
             "validation_forms": self.validation_forms,
             "warning": self.warning,
@@ -79,6 +84,8 @@ class Verdict:
                 f"  {writer:{width}} {p:6.1%}  {'▪' * round(20 * p)}".rstrip() for writer, p in self.top5
             ]
         rows.append(f"  {self._basis()}")
+        given = layout_files.in_words([self.lines_from])
+        rows += [f"  {given}"] if given else []
         if self.warning:
             rows.append(f"  Warning: {self.warning}")
         return "\n".join(rows)
@@ -106,6 +113,7 @@ def decide(
     windows: int | None,
     forms: int | None,
     warnings: Sequence[str],
+    lines_from: str = "",
 ) -> Verdict:
     """Puts an answer together.
 
@@ -118,11 +126,12 @@ def decide(
       windows: how many windows voted; None if the checkpoint has no network.
       forms: how many validation forms the probabilities were calibrated on; None for a gallery.
       warnings: sentences.
+      lines_from: see `Verdict`.
     """
     order = np.argsort(-probabilities, kind="stable")[:5]
     top5 = [(writers[i], float(probabilities[i])) for i in order]
     writer, probability = top5[0] if known else (None, None)
-    return Verdict(file, writer, probability, top5, lines, windows, forms, _sentences(warnings))
+    return Verdict(file, writer, probability, top5, lines, windows, forms, _sentences(warnings), lines_from)
 
 
 def _sentences(warnings: Sequence[str]) -> str | None:

@@ -1,5 +1,7 @@
 """verdict.py: probabilities in, words and JSON out."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from calibrations import made
@@ -27,6 +29,7 @@ def test_a_known_hand():
             for writer, p in (("bob", 0.7), ("cy", 0.2), ("di", 0.05), ("ed", 0.03), ("ada", 0.01))
         ],
         "lines": 1,
+        "lines_from": None,
         "windows": 30,
         "validation_forms": 60,
         "warning": None,
@@ -43,6 +46,9 @@ def test_without_windows_lines_are_compared():
         "a.png", NAMES, PROBABILITIES, True, lines=2, windows=None, forms=None, warnings=()
     )
     assert found.as_text().endswith("  2 lines of writing were compared.")
+    given = dataclasses.replace(found, lines_from="page/a.xml")
+    assert given.as_text().endswith("compared.\n  The lines are from page/a.xml.")
+    assert given.as_json()["lines_from"] == "page/a.xml"
 
 
 def test_an_unknown_hand():
