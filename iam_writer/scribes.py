@@ -71,7 +71,7 @@ def _scribes(
     if not pages:
         raise NoWritingError("\n".join([*left_out, "No page has handwriting."]))
     found = scribes.find(pages, wheel, false_merges, false_changes)
-    about = {
+    about: scribes_report.ScribesRecord = {
         **record.record(wheel),
         "false_merges": false_merges,
         "false_changes": false_changes,
@@ -80,7 +80,7 @@ def _scribes(
     write_beside(output / "scribes.csv", scribes_report.as_csv(found, pages))
     write_beside(output / "scribes.html", scribes_report.as_page(found, pages, about, left_out, false_merges))
     if as_json:
-        print(json.dumps(scribes_report.as_json(found, pages) | {"left_out": left_out} | about))
+        print(json.dumps(scribes_report.as_json(found, pages, left_out, about)))
     else:
         print(scribes_report.as_text(found, pages))
         print(f"{output / 'scribes.html'} shows the pages; {output / 'scribes.csv'} is the table.")

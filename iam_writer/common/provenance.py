@@ -1,27 +1,55 @@
-"""Where a result comes from: the command, the versions of the packages, and the machine."""
+"""Where a result comes from: the command, the date, the versions of the packages, and the machine.
 
+Loads Keras only for `provenance`, so that programs without TensorFlow can use `origin`.
+"""
+
+import datetime
 import importlib.metadata
 import pathlib
 import platform
 import sys
 from collections.abc import Iterable
-from typing import NotRequired, TypedDict, cast
+from typing import Final, NotRequired, TypedDict, cast
 
-import keras
-
-from iam_writer.common.devices import gpus
 from pipelines.system.cores import usable_cores
 
-_PACKAGES = ("iam_writer", "tensorflow", "tensorflow-datasets", "keras", "numpy")
+_PACKAGES: Final = ("iam_writer", "tensorflow", "tensorflow-datasets", "keras", "numpy")
+
+_WITHOUT_TENSORFLOW: Final = ("iam_writer", "numpy", "opencv-python-headless", "pillow")
+
+
+class Origin(TypedDict):
+    """What a result of a program without TensorFlow says about where it comes from."""
+
+    date: str  # In UTC, such as '2026-01-31T12:00:00+00:00'.
+    command: list[str]  # The words of the command line.
+    # Of the packages and of 'python'; None if another build of a package is installed.
+    versions: dict[str, str | None]
+
+
+def origin(packages: Iterable[str] = ()) -> Origin:
+    """What a result of a program without TensorFlow says about where it comes from.
+
+    Args:
+      packages: packages whose versions are added.
+    """
+    versions = {package: _version(package) for package in (*_WITHOUT_TENSORFLOW, *packages)}
+    return {
+        "date": _now(),
+        "command": sys.orig_argv,
+        "versions": versions | {"python": platform.python_version()},
+    }
+
 
 Provenance = TypedDict(
     "Provenance",
     {
+        "date": str,  # In UTC, such as '2026-01-31T12:00:00+00:00'.
         "command": list[str],  # The words of the command line.
         "backend": str,  # Of Keras.
         "versions.python": str,
-        # None if the package is not installed, for instance in a checkout.
-        "versions.iam_writer": str | None,
+        "versions.iam_writer": str,
+        # None if another build of the package is installed.
         "versions.tensorflow": str | None,
         "versions.tensorflow-datasets": str | None,
         "versions.keras": str | None,
@@ -44,9 +72,14 @@ def provenance(packages: Iterable[str] = ()) -> Provenance:
     Args:
       packages: packages whose versions are added to those of the packages that every program uses.
     """
+    import keras  # Takes seconds to load.
+
+    from iam_writer.common.devices import gpus
+
     backend, found_gpus = keras.backend.backend(), gpus()
     names = (*_PACKAGES, *(["jax"] if backend == "jax" else []), *packages)
     found = {
+        "date": _now(),
         "command": sys.orig_argv,
         "backend": backend,
         **{f"versions.{name}": _version(name) for name in names},
@@ -59,10 +92,18 @@ def provenance(packages: Iterable[str] = ()) -> Provenance:
     return cast(Provenance, found)
 
 
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
 def _version(package: str) -> str | None:
+    if package == "iam_writer":  # It may run from a checkout, without being installed.
+        from iam_writer import __version__
+
+        return __version__
     try:
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # Run from a checkout without installing.
+    except importlib.metadata.PackageNotFoundError:
         return None
 
 

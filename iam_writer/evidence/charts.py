@@ -75,13 +75,13 @@ def chart(
 
     parts = [f'<rect class="frame" x="{LEFT}" y="{TOP}" width="{inner[0]}" height="{inner[1]}"/>']
     for place, text in x_ticks:
-        at = across(place)
+        at = float(across(place))
         parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{TOP + inner[1]}"/>')
         parts.append(
             f'<text x="{at:.1f}" y="{TOP + inner[1] + 16}" text-anchor="middle">{html.escape(text)}</text>'
         )
     for place, text in y_ticks:
-        at = down(place)
+        at = float(down(place))
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{LEFT + inner[0]}" y1="{at:.1f}" y2="{at:.1f}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{html.escape(text)}</text>')
     middle = LEFT + inner[0] / 2, TOP + inner[1] / 2

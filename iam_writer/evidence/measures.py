@@ -4,6 +4,7 @@ All ratios are natural logarithms, in arrays float64 `[pairs]`; `same` is bool `
 """
 
 import dataclasses
+from typing import TypedDict
 
 import numpy as np
 
@@ -96,6 +97,29 @@ def fit_logistic(
     return solution
 
 
+class ShareJson(TypedDict):
+    """A `Share` in a JSON file."""
+
+    hits: int
+    number: int
+    share: float
+    low: float
+    high: float
+
+
+class QualityJson(TypedDict):
+    """A `Quality` in a JSON file."""
+
+    cllr: float
+    cllr_min: float
+    equal_error: float
+    false_match: ShareJson
+    false_non_match: ShareJson
+    misleading_one: ShareJson
+    misleading_two: ShareJson
+    at_bound: ShareJson
+
+
 @dataclasses.dataclass(frozen=True)
 class Share:
     """A share with its 95 % interval (Wilson's score, as if pairs were independent).
@@ -116,7 +140,7 @@ class Share:
     def interval(self) -> tuple[float, float]:
         return wilson(self.hits, self.number) if self.number else (0.0, 1.0)
 
-    def as_json(self) -> dict[str, float]:
+    def as_json(self) -> ShareJson:
         low, high = self.interval
         return {"hits": self.hits, "number": self.number, "share": self.value, "low": low, "high": high}
 
@@ -149,10 +173,16 @@ class Quality:
     misleading_two: Share
     at_bound: Share
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> QualityJson:
         return {
-            field.name: value.as_json() if isinstance(value := getattr(self, field.name), Share) else value
-            for field in dataclasses.fields(self)
+            "cllr": self.cllr,
+            "cllr_min": self.cllr_min,
+            "equal_error": self.equal_error,
+            "false_match": self.false_match.as_json(),
+            "false_non_match": self.false_non_match.as_json(),
+            "misleading_one": self.misleading_one.as_json(),
+            "misleading_two": self.misleading_two.as_json(),
+            "at_bound": self.at_bound.as_json(),
         }
 
 

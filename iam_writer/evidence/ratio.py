@@ -8,13 +8,14 @@ import dataclasses
 import math
 import os
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 import numpy as np
 
 from iam_writer.evidence import population as populations
 from iam_writer.evidence import record, scale
 from iam_writer.evidence.population import Population
+from iam_writer.evidence.record import FileRecord, Record
 from iam_writer.handwriting import layout_files
 from iam_writer.recognition import hands, reference
 from iam_writer.recognition.hands import Sample
@@ -28,6 +29,36 @@ FARTHEST: Final = 1.6
 
 Of 120 pages of IAM one of 100 had more than 1.4; of the same pages at 100 dpi, taken for 300 dpi, 72 % have more.
 """
+
+
+class Amounts(TypedDict):
+    """Lines of writing on each side, by the length of contours."""
+
+    questioned: float
+    known: float
+
+
+class RatioJson(Record):
+    """A `Ratio` in a JSON file."""
+
+    log10_lr: float | None
+    log10_bound: float
+    at_bound: bool
+    words: str | None
+    scale: str
+    h1: str
+    h2: str
+    applies: bool
+    reasons: list[str]
+    same_page: list[str] | None
+    population: str
+    population_writers: int
+    lines_of_writing: Amounts
+    false_match: float
+    false_non_match: float
+    questioned: list[FileRecord]
+    known: list[FileRecord]
+    warnings: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +90,7 @@ class Ratio:
     population: Population
     amounts: tuple[float, float]
     errors: tuple[float, float]
-    about: dict[str, object]
+    about: Record
     warnings: tuple[str, ...]
 
     @property
@@ -71,7 +102,7 @@ class Ratio:
     def at_bound(self) -> bool:
         return self.log10 is not None and abs(self.log10) >= self.bound
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> RatioJson:
         """Numbers have their full precision."""
         one, two = self.hypotheses
         return {
@@ -168,11 +199,11 @@ def verify(
       NoWritingError: a page has no handwriting.
     """
     wheel = wheel or reference.read()
-    sides = [
-        hands.sample(name, list(dict.fromkeys(map(os.fspath, paths))))
+    left, right = (
+        hands.sample(name, list(dict.fromkeys(os.fspath(path) for path in paths)))
         for name, paths in (("questioned", questioned), ("known", known))
-    ]
-    return compare(*sides, population or populations.of_wheel(wheel), wheel)
+    )
+    return compare(left, right, population or populations.of_wheel(wheel), wheel)
 
 
 def compare(questioned: Sample, known: Sample, population: Population, wheel: Reference) -> Ratio:

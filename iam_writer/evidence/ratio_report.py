@@ -67,7 +67,7 @@ def as_page(found: Ratio) -> str:
         parts += ["<h2>Warnings</h2>", page.listing(found.warnings)]
     parts += ["<h2>Limits</h2>", page.listing(LIMITATIONS), "<h2>Files</h2>", _files(found)]
     about = {name: value for name, value in found.about.items() if name != "command"}
-    command = " ".join(map(str, found.about.get("command", [])))  # type: ignore[call-overload]
+    command = " ".join(found.about["command"])
     parts += ["<h2>Where this comes from</h2>", f"<p><code>{html.escape(command)}</code></p>"]
     parts.append(f"<p><code>{html.escape(json.dumps(about))}</code></p>")
     return page.page(f"{named(found.questioned)} and {named(found.known)}", parts, STYLE)

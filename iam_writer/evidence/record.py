@@ -1,37 +1,53 @@
-"""What every result keeps about itself: the command, the date, versions, and hashes of the files. No TensorFlow."""
+"""What every result keeps about itself: where it comes from, and hashes of the files. No TensorFlow."""
 
-import datetime
-import importlib.metadata
-import platform
-import sys
 from collections.abc import Iterable
+from typing import TypedDict
 
+from iam_writer.common.provenance import Origin, origin
 from iam_writer.recognition import descriptor, reference
 from iam_writer.recognition.described import DescribedPage
 from iam_writer.recognition.reference import Reference
 
-PACKAGES = ("iam_writer", "numpy", "opencv-python-headless", "pillow")
+
+class ReferenceFile(TypedDict):
+    """The file that was learnt from invented writers."""
+
+    file: str
+    fingerprint: str
 
 
-def record(population: Reference) -> dict[str, object]:
-    """Where a result comes from.
+class Record(Origin):
+    """Where a result comes from."""
 
-    Returns:
-      `date`, in UTC; `command`, the words of the command line; `versions`, by package; `descriptor`, the version of what is
-      counted; `reference`, the name of the file that was learnt from invented writers, and its fingerprint.
-    """
+    descriptor: int  # The version of what is counted.
+    reference: ReferenceFile
+
+
+class FileRecord(TypedDict):
+    """A page."""
+
+    path: str
+    sha256: str
+    width: int  # In pixels.
+    height: int
+    dpi: float | None  # What the file tells.
+    lines: int
+    lines_from: str | None  # The PAGE-XML or ALTO file that gave the lines.
+    lines_from_sha256: str | None
+    warnings: list[str]  # What is odd about it.
+
+
+def record(population: Reference) -> Record:
+    """Where a result comes from that rests on these invented writers."""
     return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": sys.orig_argv,
-        "versions": {package: _version(package) for package in PACKAGES}
-        | {"python": platform.python_version()},
+        **origin(),
         "descriptor": descriptor.VERSION,
         "reference": {"file": reference.FILE.name, "fingerprint": population.fingerprint},
     }
 
 
-def files(pages: Iterable[DescribedPage]) -> list[dict[str, object]]:
-    """Of each page: its path, SHA-256, size in pixels, the resolution that it tells in pixels an inch, or null, its lines, the PAGE-XML or ALTO file that gave them, or null, and what is odd about it."""
+def files(pages: Iterable[DescribedPage]) -> list[FileRecord]:
+    """A record of each page."""
     return [
         {
             "path": page.path,
@@ -46,14 +62,3 @@ def files(pages: Iterable[DescribedPage]) -> list[dict[str, object]]:
         }
         for page in pages
     ]
-
-
-def _version(package: str) -> str | None:
-    if package == "iam_writer":
-        from iam_writer import __version__
-
-        return __version__
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # Another build of the package is installed.
-        return None

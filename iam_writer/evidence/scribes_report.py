@@ -6,15 +6,53 @@ import html
 import io
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 from iam_writer.evidence import clustering, page
+from iam_writer.evidence.record import FileRecord, Record
 from iam_writer.evidence.scribes import Scribes
 from iam_writer.recognition.described import DescribedPage
 
 COLUMNS: Final = (
     "file", "first_line", "last_line", "hand", "certainty", "little_writing", "hand_changes", "nearest", "nearest_log10_odds",
 )  # fmt: skip
+
+
+class ScribesRecord(Record):
+    """Where a result of `scribes` comes from."""
+
+    false_merges: float
+    false_changes: float
+    files: list[FileRecord]
+
+
+class NearJson(TypedDict):
+    """A neighbour of a region."""
+
+    file: str
+    log10_odds: float
+
+
+class RegionJson(TypedDict):
+    """A region in a JSON file."""
+
+    file: str
+    first_line: int  # From 1.
+    last_line: int
+    hand: str
+    certainty: float
+    little_writing: bool
+    nearest: list[NearJson]
+
+
+class ScribesJson(ScribesRecord):
+    """What `scribes` found, in a JSON file."""
+
+    hands: int
+    interval: list[int]
+    border_log10_odds: float
+    regions: list[RegionJson]
+    left_out: list[str]
 
 
 def hand(number: int) -> str:
@@ -45,7 +83,9 @@ def as_csv(found: Scribes, pages: Sequence[DescribedPage]) -> str:
     return file.getvalue()
 
 
-def as_json(found: Scribes, pages: Sequence[DescribedPage]) -> dict[str, object]:
+def as_json(
+    found: Scribes, pages: Sequence[DescribedPage], left_out: Sequence[str], about: ScribesRecord
+) -> ScribesJson:
     """Numbers have their full precision."""
     return {
         "hands": found.hands,
@@ -66,6 +106,8 @@ def as_json(found: Scribes, pages: Sequence[DescribedPage]) -> dict[str, object]
             }
             for number, region in enumerate(found.regions)
         ],
+        "left_out": list(left_out),
+        **about,
     }
 
 
@@ -98,7 +140,7 @@ def _name(found: Scribes, pages: Sequence[DescribedPage], number: int) -> str:
 def as_page(
     found: Scribes,
     pages: Sequence[DescribedPage],
-    about: dict[str, object],
+    about: ScribesRecord,
     left_out: Sequence[str],
     false_merges: float,
 ) -> str:

@@ -170,8 +170,8 @@ def drawn(read: Specimens, writers: int | None, pages: int | None, seed: str) ->
                 some |= {(writer, name) for name in _shuffled(names, seed)[:pages]}
         chosen = [page for page in chosen if (page.writer, page.name) in some]
     if writers:
-        names = set(_shuffled({str(page.writer) for page in chosen}, seed)[:writers])
-        chosen = [page for page in chosen if page.writer in names]
+        some_writers = set(_shuffled({str(page.writer) for page in chosen}, seed)[:writers])
+        chosen = [page for page in chosen if page.writer in some_writers]
     return dataclasses.replace(read, pages=tuple(chosen))
 
 

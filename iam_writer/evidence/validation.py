@@ -3,14 +3,14 @@
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 import numpy as np
 
 from iam_writer.common.errors import MissingDataError
 from iam_writer.evidence import measures
 from iam_writer.evidence import population as populations
-from iam_writer.evidence.measures import Quality
+from iam_writer.evidence.measures import Quality, QualityJson
 from iam_writer.evidence.ratio import FARTHEST, LEAST
 from iam_writer.evidence.specimens import Specimen, Specimens
 from iam_writer.handwriting.splits import shuffled
@@ -30,6 +30,24 @@ WAYS: Final = {
     "not in.",
 }
 """How ratios are calibrated."""
+
+
+class PairsJson(QualityJson):
+    """Some `Pairs` in a JSON file."""
+
+    calibration: str  # One of WAYS.
+    lines: int | None
+    pairs_by_one_hand: int
+    pairs_by_two_hands: int
+
+
+class ValidationJson(TypedDict):
+    """A `Validation` in a JSON file."""
+
+    writers: int
+    pages: int
+    refused: list[str]
+    results: list[PairsJson]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +92,7 @@ class Validation:
     def of(self, way: str, lines: int | None = None) -> Pairs | None:
         return next((one for one in self.pairs if (one.way, one.lines) == (way, lines)), None)
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> ValidationJson:
         return {
             "writers": self.writers,
             "pages": self.pages,

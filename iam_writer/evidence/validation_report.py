@@ -10,6 +10,7 @@ import numpy as np
 from iam_writer.evidence import charts, page
 from iam_writer.evidence.charts import Series
 from iam_writer.evidence.measures import Share, pav
+from iam_writer.evidence.record import Record
 from iam_writer.evidence.validation import WAYS, Pairs, Validation
 
 HEAD: Final = (
@@ -75,7 +76,7 @@ def text(found: Validation) -> str:
     return "\n".join([*told, "", *lines])
 
 
-def as_page(found: Validation, place: str, about: dict[str, object], left_out: Sequence[str]) -> str:
+def as_page(found: Validation, place: str, about: Record, left_out: Sequence[str]) -> str:
     """A web page.
 
     Args:

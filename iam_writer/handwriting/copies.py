@@ -22,6 +22,7 @@ import numpy as np
 from iam_writer.common.errors import BadImageError
 from iam_writer.common.files import write_beside
 from iam_writer.handwriting import images
+from pipelines.system.arrays import load_arrays
 from pipelines.system.cores import usable_cores
 
 Size = tuple[int, int]
@@ -164,10 +165,10 @@ def _stamp(path: str, kind: str) -> str:
 def _read(file: pathlib.Path) -> dict[str, np.ndarray]:
     """Stamp → small picture, as `_write` has kept them. None if the file is damaged or missing."""
     try:
-        with np.load(file) as kept:
-            looks = np.split(kept["looks"], kept["ends"][:-1])
-            return dict(zip(kept["stamps"].tolist(), looks, strict=True))
-    except Exception:  # numpy raises many kinds for a damaged file; then the pictures are made again.
+        kept = load_arrays(file)
+        looks = np.split(kept["looks"], kept["ends"][:-1])
+        return dict(zip(kept["stamps"].tolist(), looks, strict=True))
+    except Exception:  # The arrays of a damaged file fail in many ways. Then the pictures are made again.
         return {}
 
 

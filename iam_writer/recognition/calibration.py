@@ -9,11 +9,11 @@ The amount is counted in window widths of text, whatever the stride of the scan.
 import dataclasses
 import io
 import itertools
-import zipfile
 
 import numpy as np
 
 from iam_writer.recognition.rule import PROBABILITIES
+from pipelines.system.arrays import load_arrays
 
 FALSE_REJECTION = 0.05
 """The share of known hands that the threshold may reject as unknown."""
@@ -105,13 +105,12 @@ class Calibration:
     def from_bytes(cls, data: bytes) -> "Calibration":
         """Raises ValueError if another version wrote it."""
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                found = cls(**{name: arrays[name] for name in arrays.files})
+            found = cls(**load_arrays(data))
             for name, array in dataclasses.asdict(found).items():
                 if name != "combine" and array.dtype.kind not in "biuf":
                     raise ValueError(f"{name} is damaged")
             return found
-        except (TypeError, ValueError, zipfile.BadZipFile) as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"Another version of iam_writer wrote the calibration: {error}") from error
 
 

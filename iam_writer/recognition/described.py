@@ -12,7 +12,6 @@ import json
 import multiprocessing
 import os
 import pathlib
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -25,6 +24,7 @@ from iam_writer.common.files import write_beside
 from iam_writer.handwriting import documents, layout_files, pages
 from iam_writer.handwriting.layouts import GivenLine
 from iam_writer.recognition import descriptor
+from pipelines.system.arrays import load_arrays
 from pipelines.system.cores import usable_cores
 from pipelines.system.progress import progress_bar
 
@@ -206,10 +206,9 @@ def _counted(lines: list[bytes]) -> np.ndarray:
 
 def _kept_lines(place: pathlib.Path) -> np.ndarray | None:
     try:
-        with np.load(place, allow_pickle=False) as arrays:
-            counts = arrays["of_lines"]
-            return counts if counts.ndim == 2 and counts.shape[1] == descriptor.SIZE else None
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        counts = load_arrays(place)["of_lines"]
+        return counts if counts.ndim == 2 and counts.shape[1] == descriptor.SIZE else None
+    except (OSError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -321,42 +320,37 @@ def _kept(
 ) -> DescribedPage | None:
     """What the cache holds for a file. None if there is nothing, or if it is damaged."""
     try:
-        with np.load(place, allow_pickle=False) as arrays:
-            counts, look = arrays["counts"], arrays["look"]
-            about = json.loads(str(arrays["about"]))
-            if counts.shape != (2, descriptor.SIZE) or look.shape != (LOOK, LOOK):
-                return None
-            lines, (width, height), (columns, rows) = about["lines"], about["size"], about["picture"]
-            given = layout if about["given"] else None
-            of_lines, boxes = arrays["of_lines"], arrays["boxes"]
-            if of_lines.shape != (lines, descriptor.SIZE) or boxes.shape != (lines, 4):
-                return None
-            return DescribedPage(
-                path,
-                sha256,
-                counts,
-                lines,
-                look,
-                tuple(about["warnings"]),
-                about["dpi"],
-                (width, height),
-                of_lines,
-                boxes,
-                arrays["thumbnail"].tobytes(),
-                (columns, rows),
-                tuple(
-                    GivenLine(
-                        id,
-                        np.array(outline, float).reshape(-1, 2),
-                        np.array(base, float).reshape(-1, 2),
-                        text,
-                    )
-                    for id, outline, base, text in about["on_picture"]
-                ),
-                given.path if given else "",
-                given.sha256 if given else "",
-            )
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        arrays = load_arrays(place)
+        counts, look = arrays["counts"], arrays["look"]
+        about = json.loads(str(arrays["about"]))
+        if counts.shape != (2, descriptor.SIZE) or look.shape != (LOOK, LOOK):
+            return None
+        lines, (width, height), (columns, rows) = about["lines"], about["size"], about["picture"]
+        given = layout if about["given"] else None
+        of_lines, boxes = arrays["of_lines"], arrays["boxes"]
+        if of_lines.shape != (lines, descriptor.SIZE) or boxes.shape != (lines, 4):
+            return None
+        return DescribedPage(
+            path,
+            sha256,
+            counts,
+            lines,
+            look,
+            tuple(about["warnings"]),
+            about["dpi"],
+            (width, height),
+            of_lines,
+            boxes,
+            arrays["thumbnail"].tobytes(),
+            (columns, rows),
+            tuple(
+                GivenLine(id, np.array(outline).reshape(-1, 2), np.array(base).reshape(-1, 2), text)
+                for id, outline, base, text in about["on_picture"]
+            ),
+            given.path if given else "",
+            given.sha256 if given else "",
+        )
+    except (OSError, KeyError, TypeError, ValueError):
         return None
 
 

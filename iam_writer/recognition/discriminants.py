@@ -2,14 +2,15 @@
 
 import dataclasses
 import io
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from iam_writer.recognition import descriptor, scoring
 from iam_writer.recognition.descriptor import principal_components, shrunk
 from iam_writer.recognition.seen import Seen, of_lines_and_forms
+from pipelines.system.arrays import load_arrays
 
 COMPONENTS, SHRINKAGE = 600, 0.1
 """Settings of `learn`, chosen by the accuracy of validation lines of IAM.
@@ -123,15 +124,14 @@ class Discriminants:
     def from_bytes(cls, data: bytes) -> "Discriminants":
         """Raises ValueError if another version wrote it."""
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in arrays.files}
+            found: dict[str, Any] = dict(load_arrays(data))
             version = int(found.pop("version"))
             if version != descriptor.VERSION:
                 raise ValueError(
                     f"it is of version {version} of the hand descriptor, not {descriptor.VERSION}"
                 )
             return cls(**found | {name: float(found[name]) for name in ("temperature", "usual_fit")})
-        except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"Another version of iam_writer wrote the discriminants: {error}") from error
 
 

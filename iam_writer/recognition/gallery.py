@@ -3,13 +3,13 @@
 import dataclasses
 import io
 import os
-import pathlib
 
 import numpy as np
 
 from iam_writer.common.errors import GalleryError
 from iam_writer.common.files import write_beside
 from iam_writer.recognition.calibration import Calibration
+from pipelines.system.arrays import load_arrays
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,17 +90,17 @@ class Gallery:
     def read(cls, path: str | os.PathLike[str]) -> "Gallery":
         """Raises GalleryError if there is no gallery at `path`."""
         try:
-            with np.load(io.BytesIO(pathlib.Path(path).read_bytes()), allow_pickle=False) as arrays:
-                found = cls(
-                    str(arrays["checkpoint"]), arrays["writers"].tolist(), arrays["sums"], arrays["windows"]
-                )
+            arrays = load_arrays(path)
+            found = cls(
+                str(arrays["checkpoint"]), arrays["writers"].tolist(), arrays["sums"], arrays["windows"]
+            )
             found.check()
             return found
         except FileNotFoundError:
             raise GalleryError(
                 f"There is no gallery {path}. Make one with `iam-writer enroll --checkpoint=…`."
             ) from None
-        except Exception as error:  # numpy, zipfile and zlib raise errors of many types for a damaged file.
+        except (KeyError, TypeError, ValueError, OSError) as error:
             raise GalleryError(
                 f"{path} cannot be read as a gallery that was made with a network: {error}. Enroll the writers again."
             ) from error

@@ -16,6 +16,7 @@ from iam_writer.recognition import descriptor
 from iam_writer.recognition.described import DescribedPage
 from iam_writer.recognition.hands import Sample
 from iam_writer.recognition.reference import Reference
+from pipelines.system.arrays import load_arrays
 
 
 def enrolled(path: str | os.PathLike[str], population: Reference) -> dict[str, Sample]:
@@ -25,28 +26,26 @@ def enrolled(path: str | os.PathLike[str], population: Reference) -> dict[str, S
       GalleryError: there is no gallery, it is damaged, or it was made with a network or another version of the descriptor.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if "checkpoint" in arrays:
-                raise GalleryError(
-                    f"{path} was made with a network. Name the network with --checkpoint, or enroll the writers again."
-                )
-            if str(arrays["reference"]) != population.fingerprint:
-                raise GalleryError(
-                    f"{path} was made with another version of iam_writer. Enroll the writers again."
-                )
-            about, counts, looks = json.loads(str(arrays["about"])), arrays["counts"], arrays["looks"]
-            _check(about, counts, looks)
-            found: dict[str, list[DescribedPage]] = {}
-            for row, one, look in zip(about, counts, looks, strict=True):
-                page = DescribedPage(
-                    row["path"], row["sha256"], one, row["lines"], look, tuple(row["warnings"])
-                )
-                found.setdefault(row["writer"], []).append(page)
+        arrays = load_arrays(path)
+        if "checkpoint" in arrays:
+            raise GalleryError(
+                f"{path} was made with a network. Name the network with --checkpoint, or enroll the writers again."
+            )
+        if str(arrays["reference"]) != population.fingerprint:
+            raise GalleryError(
+                f"{path} was made with another version of iam_writer. Enroll the writers again."
+            )
+        about, counts, looks = json.loads(str(arrays["about"])), arrays["counts"], arrays["looks"]
+        _check(about, counts, looks)
+        found: dict[str, list[DescribedPage]] = {}
+        for row, one, look in zip(about, counts, looks, strict=True):
+            page = DescribedPage(row["path"], row["sha256"], one, row["lines"], look, tuple(row["warnings"]))
+            found.setdefault(row["writer"], []).append(page)
     except FileNotFoundError:
         raise GalleryError(f"There is no gallery {path}. Make one with `iam-writer enroll`.") from None
     except GalleryError:
         raise
-    except Exception as error:  # numpy, zipfile and zlib raise errors of many types for a damaged file.
+    except Exception as error:  # The JSON text and the arrays of a damaged file fail in many ways.
         raise GalleryError(
             f"{path} cannot be read as a gallery: {error}. Enroll the writers again."
         ) from error

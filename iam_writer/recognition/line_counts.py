@@ -12,6 +12,7 @@ import numpy as np
 
 from iam_writer.common.files import write_beside
 from iam_writer.recognition import descriptor
+from pipelines.system.arrays import load_array
 from pipelines.system.cores import usable_cores
 from pipelines.system.progress import progress_bar
 
@@ -90,7 +91,7 @@ def _of_one(builder: "tfds.core.DatasetBuilder", split: str) -> np.ndarray:
 def _kept(path: pathlib.Path, lines: int) -> np.ndarray | None:
     """What was counted before, None if it is not there or damaged."""
     try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        found = load_array(path)
+    except (OSError, ValueError):
         return None
     return found if found.shape == (lines, descriptor.SIZE) and found.dtype == np.int32 else None

@@ -15,7 +15,6 @@ import dataclasses
 import functools
 import io
 import pathlib
-import zipfile
 import zlib
 from typing import Final
 
@@ -24,6 +23,7 @@ import numpy as np
 from iam_writer.common.errors import MissingDataError
 from iam_writer.recognition import cohort, descriptor
 from iam_writer.recognition.descriptor import Whitening
+from pipelines.system.arrays import load_arrays
 
 FILE: Final = pathlib.Path(__file__).with_name("reference.npz")
 
@@ -270,21 +270,21 @@ def read(path: pathlib.Path = FILE) -> Reference:
     """
     try:
         data = path.read_bytes()
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            projection = (arrays["projection"] * arrays["scale"]).astype(np.float32)
-            found = Reference(
-                Whitening(arrays["mean"].astype(np.float32), projection),
-                arrays["odds"],
-                arrays["odds_among"],
-                arrays["odds_within"],
-                arrays["amounts"],
-                arrays["errors"],
-                arrays["spread"].astype(np.float64),
-                arrays["beyond"],
-                int(arrays["writers"]),
-                fingerprint=f"{zlib.crc32(data):08x}",
-            )
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        arrays = load_arrays(data)
+        projection = (arrays["projection"] * arrays["scale"]).astype(np.float32)
+        found = Reference(
+            Whitening(arrays["mean"].astype(np.float32), projection),
+            arrays["odds"],
+            arrays["odds_among"],
+            arrays["odds_within"],
+            arrays["amounts"],
+            arrays["errors"],
+            arrays["spread"].astype(np.float64),
+            arrays["beyond"],
+            int(arrays["writers"]),
+            fingerprint=f"{zlib.crc32(data):08x}",
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise MissingDataError(
             f"{path} cannot be read as a reference of hands: {error}. Install iam_writer again, or make the file by "
             "`python -m iam_writer.studies.reference`."

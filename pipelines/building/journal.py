@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.system.arrays import load_arrays
+
 VERSION = 3
 """Version of the files' layout and of what `lay` does to an image. Strips of another version are built anew."""
 
@@ -138,8 +140,7 @@ def load_index(folder: pathlib.Path, name: str = INDEX) -> Index:
       ValueError: it is damaged, or another version wrote it.
     """
     try:
-        with np.load(folder / name) as file:
-            arrays = {key: file[key] for key in file.files}
+        arrays = load_arrays(folder / name)
         digest = str(arrays.pop("digest", ""))
         if digest != _digest(arrays):
             raise ValueError(

@@ -96,8 +96,9 @@ def test_the_table_and_the_text(made):
     assert [row["hand_changes"] for row in rows] == ["0", "1", "1", "1"]
     assert rows[0]["nearest"] == "a/p<2>.png" and rows[0]["nearest_log10_odds"] == "3.00"
     assert "4 pages, 2 hands (2 to 3 when lines are drawn anew)." in scribes_report.as_text(*made)
-    found = scribes_report.as_json(*made)
-    assert found["hands"] == 2 and len(found["regions"]) == 4 and len(found["regions"][0]["nearest"]) == 3
+    found = scribes_report.as_json(*made, ["x.png is empty"], {"false_merges": 0.5})
+    assert (found["hands"], found["left_out"], found["false_merges"]) == (2, ["x.png is empty"], 0.5)
+    assert len(found["regions"]) == 4 and len(found["regions"][0]["nearest"]) == 3
 
 
 TRY = """
