@@ -50,11 +50,12 @@ def binarise(gray: np.ndarray) -> np.ndarray:
 
 def without_rulings(ink: np.ndarray) -> np.ndarray:
     """Removes straight lines that run across or down the page, and keeps the strokes that cross these lines."""
-    down = _without_horizontal_rulings(np.ascontiguousarray(ink.T)).T
-    return _without_horizontal_rulings(np.ascontiguousarray(down))
+    down = without_horizontal_rulings(np.ascontiguousarray(ink.T)).T
+    return without_horizontal_rulings(np.ascontiguousarray(down))
 
 
-def _without_horizontal_rulings(ink: np.ndarray) -> np.ndarray:
+def without_horizontal_rulings(ink: np.ndarray) -> np.ndarray:
+    """Removes straight level lines that span a third of the page, and keeps the strokes that cross these lines."""
     width = ink.shape[1]
     run = max(60, width // 15) | 1
     if width < 4 * run:  # An image of one or two words: a long stroke belongs to a letter.

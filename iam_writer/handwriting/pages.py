@@ -21,7 +21,6 @@ from iam_writer.handwriting.ink import (
     is_negative,
     letter_height,
     without_blobs,
-    without_rulings,
 )
 from iam_writer.handwriting.layouts import GivenLine, LayoutError
 from iam_writer.handwriting.printed import handwritten
@@ -219,7 +218,7 @@ def find_lines(gray: np.ndarray) -> Page:
         return Page(gray, 0.0, [], [*said, why], matrix)
 
     ink = without_blobs(ink)
-    writing = without_rulings(ink)
+    writing = upright.without_rulings(ink)
     # Of a page on its side, a word would count as a letter.
     letters = min(letter_height(writing), letter_height(np.ascontiguousarray(writing.T)))
     is_page = min(gray.shape) >= upright.LEAST_SIDE
@@ -230,9 +229,7 @@ def find_lines(gray: np.ndarray) -> Page:
     if is_page and letters < _FEW_PIXELS:
         said.append(_low(letters))
     quarter, large = upright.turns(writing, letters)
-    page = _level(gray, ink, matrix, said, quarter, large)
-    # If turning loses all lines, it was rulings or shadows that ran so, and not the lines.
-    return page if page.lines or not (quarter or large) else _level(gray, ink, matrix, said, 0, 0.0)
+    return _level(gray, ink, matrix, said, quarter, large)
 
 
 def _level(

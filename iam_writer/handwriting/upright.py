@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from iam_writer.handwriting.ink import PAPER
+from iam_writer.handwriting.ink import PAPER, without_horizontal_rulings
 from iam_writer.handwriting.text_lines import TextLine
 
 MAX_SKEW = 20.0
@@ -33,6 +33,35 @@ pages is -0.33, and 2.5 % of the pages are above 0.1."""
 _RAGGED = 2.0
 """Lines begin below each other and end anywhere. On a page that is upside down it is the other way round: the left ends
 are so many times as far apart as the right ends."""
+
+
+def without_rulings(ink: np.ndarray) -> np.ndarray:
+    """Removes straight lines across or down a page that may be skewed by up to MAX_SKEW.
+
+    This must happen before a page is turned. Letters that touch a ruled line are one piece with it, so their height cannot be
+    measured, and rulings are clearer than lines of writing, whichever way the writing runs.
+
+    Args:
+      ink: uint8 `[height, width]`, 1 where there is ink.
+    """
+    if min(ink.shape) < LEAST_SIDE:
+        return without_horizontal_rulings(ink)
+    for quarter in (1, 0):
+        picture = np.ascontiguousarray(np.rot90(ink, quarter))
+        angle = _sharpest(picture, MAX_SKEW)
+        if abs(angle) < MIN_SKEW:
+            rest = without_horizontal_rulings(picture)
+        else:
+            level, matrix = turned_larger(picture, angle, border=0)
+            ruling = level & ~without_horizontal_rulings(level)
+            if not ruling.any():
+                continue
+            back = cv2.invertAffineTransform(matrix)
+            # Turned twice, a ruling may have lost a row of pixels at its edge.
+            ruling = cv2.dilate(ruling, np.ones((3, 1), np.uint8))
+            rest = picture & ~cv2.warpAffine(ruling, back, picture.shape[::-1], flags=cv2.INTER_NEAREST)
+        ink = np.ascontiguousarray(np.rot90(rest, -quarter))
+    return ink
 
 
 def turns(ink: np.ndarray, letters: float) -> tuple[int, float]:
@@ -89,17 +118,19 @@ def _coarse_skew(ink: np.ndarray, letters: float) -> float:
 
 
 def skew(ink: np.ndarray) -> float:
-    """Degrees by which to turn a page counter-clockwise so that its lines are level, at most _SMALL_SKEW.
+    """Degrees by which to turn a page counter-clockwise so that its lines are level, at most _SMALL_SKEW."""
+    return _sharpest(ink, _SMALL_SKEW)
 
-    At this angle the amounts of ink in neighbouring rows differ the most.
-    """
+
+def _sharpest(ink: np.ndarray, most: float) -> float:
+    """The angle, at most so many degrees, at which the amounts of ink in neighbouring rows differ the most."""
     scale = min(1, 700 / max(ink.shape))
     small = cv2.resize(ink * np.float32(1), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
     def sharpness(angle: float) -> float:
         return float(np.square(np.diff(turned(small, angle, border=0).sum(axis=1))).sum())
 
-    coarse = max(np.arange(-_SMALL_SKEW, _SMALL_SKEW + 0.1, 0.5), key=sharpness)
+    coarse = max(np.arange(-most, most + 0.1, 0.5), key=sharpness)
     return float(max(coarse + np.arange(-0.4, 0.41, 0.1), key=sharpness))
 
 

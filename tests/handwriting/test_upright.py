@@ -1,13 +1,17 @@
 """upright.py and the rest of what turns a page right: skew, quarter turns, white on black, and what is claimed of it."""
 
+import io
+
 import numpy as np
 import pytest
 from handwriting_pages import drawn_page, hanging_page, printed_page, written_page
 from invented_pages import page as invented_page
+from PIL import Image
 
 from iam_writer.handwriting import ink, pages
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
 from iam_writer.handwriting.upright import UPSIDE_DOWN, turned_larger
+from iam_writer.studies import glued_pages
 
 pytestmark = pytest.mark.slow  # Each test looks for the lines of whole pages.
 
@@ -32,6 +36,19 @@ def test_lines_that_run_down_the_page_are_turned_level(times, page):
     assert "its lines ran down the page, so it was turned by 90 degrees" in found.warnings
     if times == 3:  # Turned by 90 degrees more it is as it was.
         assert [line.box for line in found.lines] == [line.box for line in upright.lines]
+
+
+@pytest.mark.parametrize(("skew", "times"), [(3, 0), (-3, 1), (5, 0), (12, 0)])
+def test_skewed_rulings_do_not_hide_which_way_the_lines_run(skew, times):
+    """Letters that touch ruled lines look five times as high, and rulings are clearer than lines that run across them."""
+    handwriting = SyntheticHandwriting(12, 1, 8, seed=4)
+    lines = [line for line in handwriting.lines if line.writer == handwriting.lines[6 * 8].writer]
+    images = [np.asarray(Image.open(io.BytesIO(handwriting.read(line))).convert("L")) for line in lines]
+    page, numbers = glued_pages.worsen(*glued_pages.glue(images), ruled=True, shadow=True, skew=skew)
+    page, numbers = (np.ascontiguousarray(np.rot90(picture, times)) for picture in (page, numbers))
+    found = pages.find_lines(page)
+    assert found.angle == pytest.approx(90 * times - skew, abs=0.5)
+    assert (glued_pages.found(found, numbers), len(found.lines)) == (8, 8)
 
 
 def test_a_page_can_be_both_turned_and_skewed():
