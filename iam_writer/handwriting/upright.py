@@ -53,13 +53,13 @@ def without_rulings(ink: np.ndarray) -> np.ndarray:
             rest = without_horizontal_rulings(picture)
         else:
             level, matrix = turned_larger(picture, angle, border=0)
-            ruling = level & ~without_horizontal_rulings(level)
+            ruling = level & (1 - without_horizontal_rulings(level))
             if not ruling.any():
                 continue
             back = cv2.invertAffineTransform(matrix)
             # Turned twice, a ruling may have lost a row of pixels at its edge.
             ruling = cv2.dilate(ruling, np.ones((3, 1), np.uint8))
-            rest = picture & ~cv2.warpAffine(ruling, back, picture.shape[::-1], flags=cv2.INTER_NEAREST)
+            rest = picture & (1 - cv2.warpAffine(ruling, back, picture.shape[::-1], flags=cv2.INTER_NEAREST))
         ink = np.ascontiguousarray(np.rot90(rest, -quarter))
     return ink
 
