@@ -19,9 +19,10 @@ import pathlib
 
 from absl import flags
 
-from iam_writer.common import programs
+from iam_writer.common import answers, programs
 from iam_writer.common.errors import FlagError, MissingDataError
 from iam_writer.common.names import COMBINATIONS
+from iam_writer.common.provenance import origin
 from iam_writer.recognition import inputs
 from pipelines.system import command_line
 
@@ -42,6 +43,8 @@ flags.DEFINE_enum(
 flags.DEFINE_string(
     "output", None, "The folder to write into. Default: the folder report beside the checkpoint."
 )
+
+flags.adopt_module_key_flags(answers)
 
 
 def main(argv: list[str]) -> None:
@@ -93,17 +96,28 @@ def _evaluate(
         if rule != network.rule:
             about += f" {rule.instead_of(network.rule)}"
     evaluation = Evaluation(split, strips, seen, network.writers, calibration, results, about)
-    print(about)
-    print(scoring.table(results))
     found = summary(evaluation)
-    for level, plural in (("line", "lines"), ("form", "forms")):
-        print(
-            f"{plural}: expected calibration error {found[f'{level}_calibration_error']:.1%}; "
-            f"{found[f'{level}_accepted']:.1%} accepted as by a known writer"
-        )
-    vectors, writers = evaluation.hands()
-    print(retrieval.in_words(retrieval.of_forms(vectors, writers)))
-    print(f"\nThe report is {report.write(evaluation, folder)}.")
+    of_forms = retrieval.of_forms(*evaluation.hands())
+    path = report.write(evaluation, folder)
+    text = [about, scoring.table(results)]
+    text += [
+        f"{plural}: expected calibration error {found[f'{level}_calibration_error']:.1%}; "
+        f"{found[f'{level}_accepted']:.1%} accepted as by a known writer"
+        for level, plural in (("line", "lines"), ("form", "forms"))
+    ]
+    text += [retrieval.in_words(of_forms), f"\nThe report is {path}."]
+    data = {
+        **origin(),
+        "checkpoint": checkpoint,
+        "fingerprint": network.fingerprint,
+        "split": split,
+        "accuracies": results,
+        **found,
+        "retrieval": of_forms,
+        "report": str(path),
+    }
+    with answers.printed() as say:
+        say(data, "\n".join(text))
     return 0
 
 

@@ -23,14 +23,13 @@ Exit status: 0 each file has a writer; 2 at least one page is by none of the kno
 cannot be read or has no handwriting (the other files are answered); 130 stopped.
 """
 
-import json
 import os
 import pathlib
 import sys
 
 from absl import app, flags
 
-from iam_writer.common import programs
+from iam_writer.common import answers, programs
 from iam_writer.common.errors import BadImageError, FlagError, NoWritingError
 from iam_writer.recognition import checkpoints, hand_gallery, hands, inputs, reference
 from pipelines.system import command_line
@@ -41,7 +40,7 @@ flags.DEFINE_string(
     "best.keras or best.descriptor of a training run. Default: none; the hand descriptor compares the pages.",
 )
 flags.DEFINE_string("known", None, "A folder that holds a folder of pages for each known writer.")
-flags.DEFINE_bool("json", False, "Print one JSON object on one line for each file.")
+flags.adopt_module_key_flags(answers)
 flags.DEFINE_string("gallery", None, "A file of `iam-writer enroll`: its writers are the known writers.")
 flags.DEFINE_string(
     "explain",
@@ -88,11 +87,11 @@ def main(argv: list[str]) -> None:
     values = {name: value and os.path.expanduser(value) for name, value in values.items()}
     known = values.pop("known")
     if values["checkpoint"] is None:
-        programs.run(lambda: _compare(paths, known, values["gallery"], flags.FLAGS.json))
-    programs.run(lambda: _identify(paths, as_json=flags.FLAGS.json, **values))
+        programs.run(lambda: _compare(paths, known, values["gallery"]))
+    programs.run(lambda: _identify(paths, **values))
 
 
-def _compare(paths: list[str], known: str | None, gallery: str | None, as_json: bool) -> int:
+def _compare(paths: list[str], known: str | None, gallery: str | None) -> int:
     """Answers by the hand descriptor."""
     population = reference.read()
     if gallery:
@@ -102,15 +101,16 @@ def _compare(paths: list[str], known: str | None, gallery: str | None, as_json: 
         for sentence in left_out:
             print(sentence, file=sys.stderr)
     failed, unknown = False, False
-    for path in dict.fromkeys(paths):
-        try:
-            found = hands.identify(writers, path, population)
-        except (BadImageError, NoWritingError) as error:
-            print(error, file=sys.stderr)
-            failed = True
-            continue
-        unknown |= found.writer is None
-        print(json.dumps(found.as_json()) if as_json else found.as_text(), flush=True)
+    with answers.printed() as say:
+        for path in dict.fromkeys(paths):
+            try:
+                found = hands.identify(writers, path, population)
+            except (BadImageError, NoWritingError) as error:
+                print(error, file=sys.stderr)
+                failed = True
+                continue
+            unknown |= found.writer is None
+            say(found.as_json(), found.as_text())
     return 1 if failed else 2 if unknown else 0
 
 
@@ -120,7 +120,6 @@ def _identify(
     gallery: str | None,
     explain: str | None,
     data_dir: str | None,
-    as_json: bool,
 ) -> int:
     if explain:
         programs.check_folder(explain)
@@ -129,31 +128,32 @@ def _identify(
         raise FlagError(f"--explain shows the windows of a network, and {checkpoint} holds none.")
     enrolled = inputs.open_gallery(gallery, checkpoint) if gallery else None
     network, failed, unknown = None, False, False
-    for path in dict.fromkeys(paths):
-        # One at a time: a page takes 10 MB or more, and there may be thousands.
-        pages = inputs.written(inputs.read_pages([path]))
-        if not pages:
-            failed = True
-            continue
-        if network is None:
-            from iam_writer.recognition import recognizer  # TensorFlow takes seconds to load.
+    with answers.printed() as say:
+        for path in dict.fromkeys(paths):
+            # One at a time: a page takes 10 MB or more, and there may be thousands.
+            pages = inputs.written(inputs.read_pages([path]))
+            if not pages:
+                failed = True
+                continue
+            if network is None:
+                from iam_writer.recognition import recognizer  # TensorFlow takes seconds to load.
 
-            network = recognizer.load(checkpoint, calibration)
-        page = pages[path]
-        scan = network.scan(page)
-        if network.is_upside_down(page, scan):
-            page = page.upside_down()
+                network = recognizer.load(checkpoint, calibration)
+            page = pages[path]
             scan = network.scan(page)
-        verdict = network.verdict(path, page, scan, enrolled)
-        unknown |= verdict.writer is None
-        print(json.dumps(verdict.as_json()) if as_json else verdict.as_text(), flush=True)
-        if explain:
-            from iam_writer.recognition import explanation, network_recognizer
+            if network.is_upside_down(page, scan):
+                page = page.upside_down()
+                scan = network.scan(page)
+            verdict = network.verdict(path, page, scan, enrolled)
+            unknown |= verdict.writer is None
+            say(verdict.as_json(), verdict.as_text())
+            if explain:
+                from iam_writer.recognition import explanation, network_recognizer
 
-            if isinstance(network, network_recognizer.FusedRecognizer):
-                network, scan = network.network, scan.network
-            note = explanation.draw(explain, network, page, scan, verdict, data_dir)
-            print(f"{explain} shows why. {note}", file=sys.stderr)
+                if isinstance(network, network_recognizer.FusedRecognizer):
+                    network, scan = network.network, scan.network
+                note = explanation.draw(explain, network, page, scan, verdict, data_dir)
+                print(f"{explain} shows why. {note}", file=sys.stderr)
     if failed:
         return 1
     return 2 if unknown else 0

@@ -20,7 +20,7 @@ import sys
 
 from absl import app, flags
 
-from iam_writer.common import programs
+from iam_writer.common import answers, programs
 from iam_writer.common.files import write_beside
 from iam_writer.evidence import record, specimens, validation, validation_report
 from iam_writer.recognition import reference
@@ -30,7 +30,7 @@ flags.DEFINE_string("output", None, "A folder to write validation.html and valid
 flags.DEFINE_integer("writers", None, "Take so many writers, drawn by --seed. Default: all.", 2)
 flags.DEFINE_integer("pages", None, "Take so many pages of each writer; leave out who has fewer.", 2)
 flags.DEFINE_string("seed", "0", "Another word draws other writers and pages.")
-flags.DEFINE_bool("json", False, "Print one JSON object.")
+flags.adopt_module_key_flags(answers)
 
 
 def main(argv: list[str]) -> None:
@@ -38,26 +38,24 @@ def main(argv: list[str]) -> None:
         raise app.UsageError("Which pages? Name a folder with a folder of pages for each writer.")
     place = os.path.expanduser(argv[1])
     values = {name: flags.FLAGS[name].value for name in ("output", "writers", "pages", "seed")}
-    as_json = flags.FLAGS.json
-    programs.run(lambda: _validate(place, as_json=as_json, **values))
+    programs.run(lambda: _validate(place, **values))
 
 
-def _validate(
-    place: str, output: str | None, writers: int | None, pages: int | None, seed: str, as_json: bool
-) -> int:
+def _validate(place: str, output: str | None, writers: int | None, pages: int | None, seed: str) -> int:
     if output:
         folder = pathlib.Path(output).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
     wheel = reference.read()
     read = specimens.read(place)
-    for sentence in read.left_out:
+    for sentence in (*read.left_out, *read.notes):
         print(sentence, file=sys.stderr)
     found = validation.validate(specimens.drawn(read, writers, pages, seed), wheel)
     about = record.record(wheel)
-    data = json.dumps({**found.as_json(), "folder": place, "left_out": read.left_out, **about})
-    print(data if as_json else validation_report.text(found))
+    data = {**found.as_json(), "folder": place, "left_out": read.left_out, **about}
+    with answers.printed() as say:
+        say(data, validation_report.text(found), found.as_json()["results"])
     if output:
-        write_beside(folder / "validation.json", data + "\n")
+        write_beside(folder / "validation.json", json.dumps(data) + "\n")
         write_beside(
             folder / "validation.html", validation_report.as_page(found, place, about, read.left_out)
         )

@@ -19,19 +19,18 @@ Exit status: 0 the pages speak for one hand; 2 they speak for two hands; 3 there
 wrong, or a file cannot be read or has no handwriting; 130 stopped.
 """
 
-import json
 import os
 from typing import Any
 
 import numpy as np
 from absl import app, flags
 
-from iam_writer.common import programs, word_lists
+from iam_writer.common import answers, programs, word_lists
 from iam_writer.common.errors import CheckpointError, NoWritingError
 from iam_writer.common.files import write_beside
 from iam_writer.evidence import population as populations
 from iam_writer.evidence import ratio, ratio_report, specimens
-from iam_writer.handwriting import sources
+from iam_writer.handwriting import layout_files, sources
 from iam_writer.recognition import inputs, reference
 from pipelines.system import command_line
 
@@ -40,7 +39,7 @@ flags.DEFINE_string(
     None,
     "best.keras or best.descriptor of a training run. Default: none; the hand descriptor compares the pages.",
 )
-flags.DEFINE_bool("json", False, "Print one JSON object.")
+flags.adopt_module_key_flags(answers)
 flags.DEFINE_multi_string("questioned", None, "The pages that are asked about: files, folders, patterns.")
 flags.DEFINE_multi_string("known", None, "The pages that they are compared with: files, folders, patterns.")
 flags.DEFINE_string(
@@ -77,14 +76,13 @@ def _network_takes_two(values: dict[str, Any]) -> bool:
 
 
 def main(argv: list[str]) -> None:
-    as_json = flags.FLAGS.json
     if flags.FLAGS.checkpoint is not None:
         if len(argv) != 3:
             raise app.UsageError(
                 f"Two pages are needed, but {len(argv) - 1} are named. Give two image files after the flags."
             )
         checkpoint = os.path.expanduser(flags.FLAGS.checkpoint)
-        programs.run(lambda: _verify(argv[1:], checkpoint, as_json))
+        programs.run(lambda: _verify(argv[1:], checkpoint))
     if flags.FLAGS.questioned is None:
         if len(argv) != 3:
             raise app.UsageError(
@@ -99,11 +97,11 @@ def main(argv: list[str]) -> None:
     place = flags.FLAGS.population and os.path.expanduser(flags.FLAGS.population)
     report = flags.FLAGS.report and os.path.expanduser(flags.FLAGS.report)
     pairs = flags.FLAGS.pairs
-    programs.run(lambda: _compare(questioned, known, place, pairs, report, as_json))
+    programs.run(lambda: _compare(questioned, known, place, pairs, report))
 
 
 def _compare(
-    questioned: list[str], known: list[str], place: str | None, pairs: str, report: str | None, as_json: bool
+    questioned: list[str], known: list[str], place: str | None, pairs: str, report: str | None
 ) -> int:
     if report:
         programs.check_folder(report)
@@ -116,13 +114,14 @@ def _compare(
     found = ratio.verify(*sides, population, wheel)
     if report:
         write_beside(report, ratio_report.as_page(found))
-    print(json.dumps(found.as_json()) if as_json else found.as_text())
+    with answers.printed() as say:
+        say(found.as_json(), found.as_text())
     if found.log10 is None:
         return 3
     return 0 if found.log10 > 0 else 2
 
 
-def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
+def _verify(paths: list[str], checkpoint: str) -> int:
     calibration = inputs.open_calibration(checkpoint)
     if not calibration.pairs.all():
         raise CheckpointError(
@@ -149,27 +148,27 @@ def _verify(paths: list[str], checkpoint: str, as_json: bool) -> int:
     if min(scan.amount for scan in scans) < calibration.form_amount / 2:
         warnings.append("there is less writing than on the pages that the error rates were measured on")
     false_match, false_non_match = calibration.pair_errors.tolist()
-    if as_json:
-        keys = ("files", "same", "score", "false_match", "false_non_match", "warning")
-        values = (
-            paths,
-            bool(same),
-            round(score, 4),
-            false_match,
-            false_non_match,
-            ". ".join(warnings) or None,
-        )
-        print(json.dumps(dict(zip(keys, values, strict=True))))
-    else:
-        of_one, of_two = calibration.pairs.tolist()
-        print(
-            f"{'One hand wrote both pages' if same else 'Two hands wrote the pages'}: the score is {score:.1%}, and the "
-            f"threshold for one hand is {1 / (1 + np.exp(-calibration.pair_threshold)):.1%}.\n"
-            f"Of {of_two:,} pairs by two writers, {false_match:.1%} were taken for one hand. Of {of_one:,} pairs by one writer, "
-            f"{false_non_match:.1%} were taken for two hands. There are more errors for writers that the network was not trained on."
-        )
-        for text in warnings:
-            print(f"Warning: {text}.")
+    of_one, of_two = calibration.pairs.tolist()
+    given = layout_files.in_words([page.layout for page in pages.values()])
+    text = [
+        f"{'One hand wrote both pages' if same else 'Two hands wrote the pages'}: the score is {score:.1%}, and the "
+        f"threshold for one hand is {1 / (1 + np.exp(-calibration.pair_threshold)):.1%}.",
+        f"Of {of_two:,} pairs by two writers, {false_match:.1%} were taken for one hand. Of {of_one:,} pairs by one writer, "
+        f"{false_non_match:.1%} were taken for two hands. There are more errors for writers that the network was not trained on.",
+        *([given] if given else []),
+        *(f"Warning: {text}." for text in warnings),
+    ]
+    data = {
+        "files": paths,
+        "same": bool(same),
+        "score": round(score, 4),
+        "false_match": false_match,
+        "false_non_match": false_non_match,
+        "lines_from": [pages[path].layout or None for path in paths],
+        "warning": ". ".join(warnings) or None,
+    }
+    with answers.printed() as say:
+        say(data, "\n".join(text))
     return 0 if same else 2
 
 

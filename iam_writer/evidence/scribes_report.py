@@ -42,6 +42,7 @@ class RegionJson(TypedDict):
     hand: str
     certainty: float
     little_writing: bool
+    text: list[str]  # Of each line; empty where no file beside the picture gives it.
     nearest: list[NearJson]
 
 
@@ -99,6 +100,10 @@ def as_json(
                 "hand": hand(region.hand),
                 "certainty": region.certainty,
                 "little_writing": region.little,
+                "text": [
+                    line.text
+                    for line in pages[region.page].on_picture[region.lines.start : region.lines.stop]
+                ],
                 "nearest": [
                     {"file": _name(found, pages, other), "log10_odds": odds}
                     for other, odds in found.nearest(number)

@@ -51,10 +51,12 @@ class Specimens:
     Attributes:
       pages: at least one.
       left_out: a sentence for each file that was left out.
+      notes: sentences on PAGE-XML and ALTO files that gave the lines, or should have.
     """
 
     pages: tuple[Specimen, ...]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> np.ndarray:
@@ -81,7 +83,7 @@ class Specimens:
             raise MissingDataError(
                 "The population has no page that is not in question. Name a folder with pages by others."
             )
-        return Specimens(kept, self.left_out)
+        return dataclasses.replace(self, pages=kept)
 
 
 def read(place: str | os.PathLike[str]) -> Specimens:
@@ -111,7 +113,7 @@ def read(place: str | os.PathLike[str]) -> Specimens:
         raise MissingDataError(
             f"{root} holds no page with handwriting. Make a folder for each writer, with page images in it."
         )
-    return Specimens(tuple(found), tuple(left_out))
+    return Specimens(tuple(found), tuple(left_out), tuple(hands.about_lines(pages)))
 
 
 def _joined(pages: Iterable[DescribedPage], writer_of: dict[str, str]) -> list[Specimen]:

@@ -42,6 +42,10 @@ class Found:
         return pathlib.PurePath(self.path).name
 
 
+NOT_USED: Final = "was not used, and the program found the lines itself"
+"""What the warning about a file says that cannot be used."""
+
+
 def find(picture: str | os.PathLike[str]) -> Found | None:
     """The file that gives the lines of a picture; None if there is none.
 

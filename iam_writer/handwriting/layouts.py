@@ -28,6 +28,8 @@ _LENGTHS: Final = ("mm10", "inch1200")
 
 _ORDER: Final = re.compile(r"readingOrder\s*\{[^}]*index\s*:\s*([0-9]+)")
 
+_HAND: Final = re.compile(r"\bhand\s*\{[^}]*?\bid\s*:([^;}]*)")
+
 
 class LayoutError(Exception):
     """A file cannot be used. The message continues 'page.xml ', without a full stop."""
@@ -42,12 +44,14 @@ class GivenLine:
       outline: float64 `[points, 2]`, x and y of a polygon around the line, in pixels of the picture as it is stored.
       baseline: float64 `[points, 2]`, the line that the letters stand on; without points if the file gives none.
       text: what is written; empty if the file does not say.
+      hand: the id of the hand, from `hand {id:…}` in the attribute `custom` of PAGE-XML; empty if the file does not say.
     """
 
     id: str
     outline: np.ndarray
     baseline: np.ndarray
     text: str = ""
+    hand: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +137,16 @@ def _page(root: ElementTree.Element, number: int) -> Layout:
         outline = _points(_child(line, "Coords"))
         if len(outline) >= 3:
             baseline = _points(_child(line, "Baseline"))
-            found.append(GivenLine(line.get("id", ""), outline, baseline, _text_of_page_line(line)))
+            hand = _HAND.search(line.get("custom", ""))
+            found.append(
+                GivenLine(
+                    line.get("id", ""),
+                    outline,
+                    baseline,
+                    _text_of_page_line(line),
+                    hand[1].strip() if hand else "",
+                )
+            )
     size = _number(page.get("imageWidth")), _number(page.get("imageHeight"))
     picture = page.get("imageFilename", "")
     return _checked(Layout("PAGE", size, True, picture, tuple(found), len(lines) - len(found)))

@@ -147,9 +147,7 @@ def read(path: str | os.PathLike[str]) -> Page:
         try:
             page = _given(gray, shrunk, found, size, orientation, os.fspath(path))
         except LayoutError as error:
-            unused.append(
-                f"{found.name} was not used, and the program found the lines itself, because {found.name} {error}"
-            )
+            unused.append(f"{found.name} {layout_files.NOT_USED}, because {found.name} {error}")
     if page is None:
         page = find_lines(gray)
     return dataclasses.replace(

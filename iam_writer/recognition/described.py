@@ -31,7 +31,7 @@ from pipelines.system.progress import progress_bar
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Of what is kept. Raise it when counts of the same file change for a reason that no other version tells."""
 
 LOWEST_DPI, HIGHEST_DPI = 100.0, 1200.0
@@ -344,8 +344,8 @@ def _kept(
             arrays["thumbnail"].tobytes(),
             (columns, rows),
             tuple(
-                GivenLine(id, np.array(outline).reshape(-1, 2), np.array(base).reshape(-1, 2), text)
-                for id, outline, base, text in about["on_picture"]
+                GivenLine(id, np.array(outline).reshape(-1, 2), np.array(base).reshape(-1, 2), text, hand)
+                for id, outline, base, text, hand in about["on_picture"]
             ),
             given.path if given else "",
             given.sha256 if given else "",
@@ -365,7 +365,8 @@ def _keep(place: pathlib.Path, page: DescribedPage) -> None:
         "picture": page.picture,
         "given": page.layout != "",
         "on_picture": [
-            (line.id, line.outline.tolist(), line.baseline.tolist(), line.text) for line in page.on_picture
+            (line.id, line.outline.tolist(), line.baseline.tolist(), line.text, line.hand)
+            for line in page.on_picture
         ],
     }
     np.savez_compressed(

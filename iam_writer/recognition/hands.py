@@ -234,7 +234,7 @@ def known_writers(place: str | os.PathLike[str]) -> tuple[dict[str, Sample], lis
       place: a folder that holds a folder for each writer, with image files of pages or lines in it.
 
     Returns:
-      Samples by the writer's name; and a sentence for each file that was left out.
+      Samples by the writer's name; and a sentence for each file that was left out, and on files that gave lines.
 
     Raises:
       MissingDataError: there is no folder of a writer with handwriting.
@@ -261,7 +261,16 @@ def known_writers(place: str | os.PathLike[str]) -> tuple[dict[str, Sample], lis
         raise MissingDataError(
             f"{root} holds no folder of a writer with handwriting. Make a folder for each writer, with page images in it."
         )
-    return found, left_out
+    return found, left_out + about_lines(pages)
+
+
+def about_lines(pages: Sequence[DescribedPage]) -> list[str]:
+    """Sentences on PAGE-XML and ALTO files: of how many pages they gave the lines, and which could not be used."""
+    given = layout_files.in_words([page.layout for page in pages])
+    unused = [
+        f"{page.path}: {text}." for page in pages for text in page.warnings if layout_files.NOT_USED in text
+    ]
+    return ([given] if given else []) + unused
 
 
 def good(described: Iterable[DescribedPage | BadImageError]) -> tuple[list[DescribedPage], list[str]]:

@@ -20,6 +20,7 @@ from pipelines.system import command_line
 from tests.fuzz import mutations
 from tests.fuzz.mutations import damaged, misspelt
 from tests.handwriting_pages import written_line, written_page
+from tests.layout_xml import alto, boxes, page_xml
 
 FORMS = {f"a0{writer}-00{form}": f"00{writer}" for writer in (1, 2) for form in (1, 2, 3)}
 
@@ -90,6 +91,34 @@ def read_image(folder: pathlib.Path, out: pathlib.Path, chance: random.Random) -
         images.small(path, 64, 16)
         return len(images.read_gray_png(path))
     return len(pages.read(path).lines)
+
+
+# PAGE-XML and ALTO files beside an image.
+
+
+@functools.cache
+def layouts() -> dict[str, str]:
+    picture, extents = written_page(lines=2, width=500)
+    lines, size = boxes(extents, 500), picture.shape[::-1]
+    return {
+        "scan.xml": page_xml(lines, size, picture="scan.png", regions=2, order=[1, 0]),
+        "page/scan.xml": page_xml(lines, size, picture="scan.png", version="2013-07-15"),
+        "alto/scan.xml": alto(lines, size, picture="scan.png", unit="mm10", factor=254 / 300),
+    }
+
+
+def make_layout(folder: pathlib.Path, chance: random.Random) -> None:
+    (folder / "scan.png").write_bytes(files()["gray.png"])
+    name = chance.choice(list(layouts()))
+    (folder / name).parent.mkdir(exist_ok=True)
+    text = layouts()[name]
+    data = misspelt(text, chance).encode() if chance.random() < 0.5 else damaged(text.encode(), chance)
+    (folder / name).write_bytes(data)
+
+
+def read_layout(folder: pathlib.Path, out: pathlib.Path, chance: random.Random) -> object:
+    page = pages.read(folder / "scan.png")
+    return [line.outline.sum() for line in page.on_picture()]
 
 
 # IAM: its index files and archives.

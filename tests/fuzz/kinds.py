@@ -25,6 +25,7 @@ def every(corpus: pathlib.Path) -> list[Kind]:
     kept = {path.name: path.read_bytes() for path in corpus.iterdir()}
     return [
         Kind("image", given_files.make_image, given_files.read_image),
+        Kind("layout", given_files.make_layout, given_files.read_layout),
         Kind("index", given_files.make_index, given_files.read_iam),
         Kind("archive", given_files.make_archive, given_files.read_iam),
         Kind("manifest", given_files.make_manifest, given_files.read_folder),
