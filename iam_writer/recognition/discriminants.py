@@ -136,12 +136,18 @@ class Discriminants:
 
 
 def learn(
-    counts: np.ndarray, labels: np.ndarray, forms: np.ndarray, ids: np.ndarray, writers: int
+    counts: np.ndarray,
+    distorted: np.ndarray,
+    labels: np.ndarray,
+    forms: np.ndarray,
+    ids: np.ndarray,
+    writers: int,
 ) -> Discriminants:
-    """Learns the hands of known writers from their lines, and from pairs of neighbouring lines of a form.
+    """Learns the hands of known writers from their lines, from pairs of neighbouring lines of a form, and from distorted lines.
 
     Args:
       counts: int `[n, SIZE]`, of lines. Lines without ink are left out.
+      distorted: int `[n, copies, SIZE]`, of distorted copies of the lines.
       labels: int `[n]`, from 0 to `writers` - 1.
       forms: `[n]`, the form of each line.
       ids: `[n]`, names whose alphabetical order is that of the lines on their form.
@@ -152,10 +158,11 @@ def learn(
     """
     order = np.argsort(ids, kind="stable")
     order = order[counts[order].any(axis=1)]
-    counts, labels, forms = counts[order], labels[order], forms[order]
+    counts, distorted, labels, forms = counts[order], distorted[order], labels[order], forms[order]
     both, first = pairs(counts, forms)
-    every, of_whom = np.concatenate([counts, both]), np.concatenate([labels, labels[first]])
-    return Discriminants.fit(vectors(every), of_whom, writers, COMPONENTS, SHRINKAGE)
+    every = np.concatenate([vectors(some) for some in (counts, both, *distorted.swapaxes(0, 1))])
+    of_whom = np.concatenate([labels, labels[first], *[labels] * distorted.shape[1]])
+    return Discriminants.fit(every, of_whom, writers, COMPONENTS, SHRINKAGE)
 
 
 def vectors(counts: np.ndarray) -> np.ndarray:

@@ -4,14 +4,14 @@ import concurrent.futures
 import io
 import multiprocessing
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import filelock
 import numpy as np
 
 from iam_writer.common.files import write_beside
-from iam_writer.recognition import descriptor
+from iam_writer.recognition import descriptor, distorted
 from pipelines.system.arrays import load_array
 from pipelines.system.cores import usable_cores
 from pipelines.system.progress import progress_bar
@@ -35,8 +35,15 @@ def of_images(images: Sequence[bytes], description: str) -> np.ndarray:
     Returns:
       int32 `[images, descriptor.SIZE]`.
     """
-    found = np.zeros((len(images), descriptor.SIZE), np.int32)
-    counted = _counted(images)
+    return _counted(descriptor.counts_of_file, images, (descriptor.SIZE,), description)
+
+
+def _counted(
+    count: Callable[[bytes], np.ndarray], images: Sequence[bytes], shape: tuple[int, ...], description: str
+) -> np.ndarray:
+    """What `count` returns for each image, int32 `[images, *shape]`."""
+    found = np.zeros((len(images), *shape), np.int32)
+    counted = _on_all_cores(count, images)
     progress = progress_bar(
         counted, total=len(images), desc=f"counting {description}", unit=" lines", leave=False
     )
@@ -45,15 +52,15 @@ def of_images(images: Sequence[bytes], description: str) -> np.ndarray:
     return found
 
 
-def _counted(images: Sequence[bytes]) -> Iterator[np.ndarray]:
+def _on_all_cores(count: Callable[[bytes], np.ndarray], images: Sequence[bytes]) -> Iterator[np.ndarray]:
     workers = min(usable_cores(), len(images))
     if workers < 2 or len(images) < FEW:
-        yield from map(descriptor.counts_of_file, images)
+        yield from map(count, images)
         return
     # Processes are spawned and not forked, because a fork of a process with TensorFlow's threads may hang.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from pool.map(descriptor.counts_of_file, images, chunksize=16)
+        yield from pool.map(count, images, chunksize=16)
 
 
 def of_split(builders: "Builders", split: str) -> np.ndarray:
@@ -66,32 +73,65 @@ def of_split(builders: "Builders", split: str) -> np.ndarray:
       MissingDataError: the dataset's files are damaged.
       OSError: the counts cannot be written beside the dataset.
     """
-    return np.concatenate([_of_one(builder, split) for builder in builders.values()])
+    version = f"{descriptor.VERSION}"
+    return np.concatenate(
+        [
+            _kept(builder, split, split, version, descriptor.counts_of_file, (descriptor.SIZE,))
+            for builder in builders.values()
+        ]
+    )
 
 
-def _of_one(builder: "tfds.core.DatasetBuilder", split: str) -> np.ndarray:
+def of_distorted_lines(builders: "Builders", split: str) -> np.ndarray:
+    """The counts of distorted copies of the same lines, see `distorted`.
+
+    Returns:
+      int32 `[lines, distorted.COPIES, descriptor.SIZE]`.
+
+    Raises:
+      MissingDataError, OSError: as `of_split`.
+    """
+    version = f"{descriptor.VERSION}.{distorted.VERSION}"
+    shape = distorted.COPIES, descriptor.SIZE
+    return np.concatenate(
+        [
+            _kept(builder, split, f"distorted_{split}", version, distorted.counts_of_file, shape)
+            for builder in builders.values()
+        ]
+    )
+
+
+def _kept(
+    builder: "tfds.core.DatasetBuilder",
+    split: str,
+    name: str,
+    version: str,
+    count: Callable[[bytes], np.ndarray],
+    shape: tuple[int, ...],
+) -> np.ndarray:
+    """What `count` gives for each line of a dataset's split; counted once, and kept under a name beside the dataset."""
     from iam_writer.common import datasets  # Loads TensorFlow.
 
     info = builder.info
     folder = pathlib.Path(builder.data_path) / "counts"
     folder.mkdir(exist_ok=True)
-    path = folder / f"{split}-{info.metadata['fingerprint']}-{descriptor.VERSION}.npy"
+    path = folder / f"{name}-{info.metadata['fingerprint']}-{version}.npy"
     # Two programs that count the same lines wait for each other, and the second one uses what the first has counted.
-    with filelock.FileLock(folder / f".{split}.lock"):
-        found = _kept(path, info.splits[split].num_examples)
+    with filelock.FileLock(folder / f".{name}.lock"):
+        found = _read(path, (info.splits[split].num_examples, *shape))
         if found is None:
             images = [example.image for example in datasets.line_examples({info.config_name: builder}, split)]
-            found = of_images(images, f"{info.full_name} {split}")
+            found = _counted(count, images, shape, f"{info.full_name} {name.replace('_', ' ')}")
             file = io.BytesIO()
             np.save(file, found, allow_pickle=False)
             write_beside(path, file.getvalue())
     return found
 
 
-def _kept(path: pathlib.Path, lines: int) -> np.ndarray | None:
+def _read(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray | None:
     """What was counted before, None if it is not there or damaged."""
     try:
         found = load_array(path)
     except (OSError, ValueError):
         return None
-    return found if found.shape == (lines, descriptor.SIZE) and found.dtype == np.int32 else None
+    return found if found.shape == shape and found.dtype == np.int32 else None
