@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from iam_writer.common.names import AUGMENTATIONS
+from iam_writer.models import augment
 from iam_writer.models.augment import Augment
 
 
@@ -39,8 +40,8 @@ def test_each_patch_is_changed_by_its_own_amount_in_training_only(names):
 
 @pytest.mark.parametrize("names", [*((name,) for name in AUGMENTATIONS), AUGMENTATIONS])
 def test_the_next_step_changes_patches_otherwise(names):
-    augment, ink = Augment(names, seed=0), 0.1 + a_stroke()[..., None]
-    assert not np.array_equal(augment(ink, training=True), augment(ink, training=True))
+    layer, ink = Augment(names, seed=0), 0.1 + a_stroke()[..., None]
+    assert not np.array_equal(layer(ink, training=True), layer(ink, training=True))
 
 
 def moments(patch):
@@ -185,22 +186,44 @@ def test_a_saved_model_has_its_augmentation(tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_it_works_in_float32_under_mixed_precision(precision):
+def test_pixels_have_the_compute_dtype_and_positions_have_float32(precision):
+    names = [name for name in AUGMENTATIONS if name != "erase"]  # One pixel more or less is erased whole.
     keras.config.set_dtype_policy(precision)
     try:
-        augment, following = Augment(AUGMENTATIONS, seed=0), keras.layers.Conv2D(1, 1)
+        most, erase = Augment(names, seed=0), Augment(["erase"], seed=0)
     finally:
         keras.config.set_dtype_policy("float32")
     half = keras.ops.cast(a_stroke()[..., None], precision.removeprefix("mixed_"))
-    now = augment(half, training=True)
-    assert now.dtype == "float32"
-    assert np.allclose(now[..., 0], changed(a_stroke(), *AUGMENTATIONS), atol=0.01)
-    assert following(now).dtype == half.dtype
+    now = most(half, training=True)
+    assert now.dtype == half.dtype == erase(half, training=True).dtype
+    # Positions in bfloat16 would be wrong by up to an eighth of a pixel.
+    now = np.asarray(keras.ops.cast(now, "float32"))[..., 0]
+    assert np.allclose(now, changed(a_stroke(), *names), atol=0.03)
+
+
+def test_gathers_move_pixels_as_the_operation_of_tensorflow_does():
+    rng = np.random.default_rng(0)
+    ink = rng.random((64, 41, 31, 1), np.float32)
+    angle, shear = rng.uniform(-0.5, 0.5, (2, 64))  # More than in training, so that much paper comes in.
+    x0, y0 = rng.uniform(-9, 9, (2, 64))
+    moved = [
+        np.cos(angle) + shear * np.sin(angle),
+        shear * np.cos(angle) - np.sin(angle),
+        x0,
+        1.1 * np.sin(angle),
+        1.1 * np.cos(angle),
+        y0,
+    ]
+    coefficients = [np.float32(values) for values in moved]
+    expected = np.asarray(augment.affine(ink, *coefficients))
+    found = np.asarray(augment._gathered(ink, *(values[:, None, None] for values in coefficients)))
+    assert found.shape == ink.shape and (expected == 0).mean() > 0.1
+    assert np.abs(found - expected).max() < 1e-4
 
 
 CODE = """
 import keras, numpy as np
-from iam_writer.models.augment import Augment
+from iam_writer.models.augment import Augment, affine
 from iam_writer.common.names import AUGMENTATIONS
 assert keras.backend.backend() == "jax"
 patches = keras.Input((20, 24, 1))
@@ -212,6 +235,12 @@ before = np.array(model.layers[1].seed_generator.state.value)
 losses = [model.train_on_batch(ink, np.arange(8) % 2) for _ in range(3)]
 assert np.isfinite(losses).all(), losses
 assert not np.array_equal(before, model.layers[1].seed_generator.state.value)
+one = np.ones(8, np.float32)
+moved = np.asarray(affine(ink, one, 0 * one, 1.5 * one, 0 * one, one, -2 * one))
+expected = np.zeros_like(ink)
+expected[:, :-1, 2:] += ink[:, 1:, :-2] / 2
+expected[:, :-2, 2:] += ink[:, 2:, :-2] / 2
+assert np.allclose(moved, expected, atol=1e-6)
 """
 
 
