@@ -19,6 +19,7 @@ SPEEDS: dict[str, dict[str, Any]] = {
     "compact": COMPACT,
     # What each part gives: the same row without it.
     "compact, no augmentation": {**COMPACT, "augment": []},
+    "compact, with blur": {**COMPACT, "augment": [*COMPACT["augment"], "blur"]},
     "article, a step a call": {"model": "article", "batch_size": 1024, "steps_per_call": "1"},
     "half_deepwriter, a step a call": {"model": "half_deepwriter", **DEEP, "steps_per_call": "1"},
     "half_deepwriter, no augmentation": {"model": "half_deepwriter", **DEEP, "augment": []},

@@ -282,6 +282,11 @@ def page(rows: Sequence[Row]) -> str:
         row = found["input"]
         rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in row["rates"].items())
         lines += [f"- Input alone with {row['parallel_calls']} batches at once, patches/s: {rates}."]
+    for network in ("compact", "half_deepwriter"):
+        with_, without = (found.get(name) for name in (network, f"{network}, no augmentation"))
+        if with_ and without:
+            share = 1 - with_["patches_per_second"] / without["patches_per_second"]
+            lines += [f"- Augmentation takes {share:.0%} of a step of {network}."]
     speeds = [
         (
             name,

@@ -95,6 +95,18 @@ def test_a_row_that_fails_costs_no_other_row_and_is_measured_again(tmp_path, mon
     assert asked == ["copy", "matrices", "copy"]
 
 
+def test_the_page_says_what_augmentation_costs():
+    speed = {"repeated_patches_per_second": 200, "teraflops": 1, "idle": 0, "steps_per_call": 64}
+    machine = {"machine.gpu": "H200", "machine.cores": 16, "backend": "jax"}
+    rows = [
+        {"row": name, "patches_per_second": rate, **speed, **machine}
+        for name, rate in (("compact", 90), ("compact, no augmentation", 100), ("half_deepwriter", 50))
+    ]
+    page = gpu_visit.page(rows)
+    assert "- Augmentation takes 10% of a step of compact." in page
+    assert "a step of half_deepwriter" not in page
+
+
 @pytest.mark.parametrize(
     ("model", "width", "expected"), [("half_deepwriter", 113, 0.70e9), ("deepwriter", 226, 1.40e9)]
 )
