@@ -5,9 +5,15 @@
 The page has a table for each protocol. Runs have the same protocol if they have the same dataset, the same way to hold out
 lines, and the same numbers of test lines, forms and writers. Runs that differ only in their seed make one row of means.
 
+--keep=docs/results also writes a copy of each result.json that may be passed on: it has no path of your machine and no
+fingerprint of the data. A copy has the name of the run's folder. The page can be made again from the copies:
+
+  python -m iam_writer.studies.results docs/results/*.json --output=docs/results.md
+
 Exit status: 0 done; 1 a file is not the result.json of a run, and the message names it.
 """
 
+import json
 import os
 import pathlib
 import sys
@@ -20,6 +26,9 @@ from iam_writer.studies import results_page
 from pipelines.system import command_line
 
 flags.DEFINE_string("output", "results.md", "The file to write.")
+flags.DEFINE_string(
+    "keep", None, "The folder for a copy of each result.json, without paths and fingerprints."
+)
 
 
 def main(argv: list[str]) -> None:
@@ -29,7 +38,13 @@ def main(argv: list[str]) -> None:
         output = pathlib.Path(os.path.expanduser(flags.FLAGS.output))
         output.parent.mkdir(parents=True, exist_ok=True)
         results = results_page.read(argv[1:])
-        write_beside(output, results_page.report(results))
+        write_beside(output, results_page.report(list(results.values())))
+        if flags.FLAGS.keep:
+            folder = pathlib.Path(os.path.expanduser(flags.FLAGS.keep))
+            folder.mkdir(parents=True, exist_ok=True)
+            for path, result in results.items():
+                copy = json.dumps(results_page.kept(result), indent=1, sort_keys=True)
+                write_beside(folder / f"{pathlib.Path(path).parent.name}.json", copy + "\n")
     print(f"Wrote {output} from {len(results)} results.", file=sys.stderr)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shlex
 from collections.abc import Iterable, Sequence
 
 from iam_writer.common.errors import MissingDataError
@@ -13,6 +14,12 @@ _INCIDENTAL = (
     "seed manual_dir data_dir workdir max_bad_images parallel_calls gather steps_per_call processes checkpoint_minutes "
     "jit_compile deterministic"
 ).split()
+
+_PATHS = ("manual_dir", "data_dir", "workdir", "fonts_dir", "text_file", "data_service")
+"""Settings that name a place on the machine of the run."""
+
+_KEPT = ("test.", "validation.", "train.", "versions.", "machine.")
+_KEPT_WHOLE = ("minutes", "dataset", "config", "command", "backend", "precision", "rule", "note")
 
 _HEAD = """\
 <!-- Written by python -m iam_writer.studies.results from the result.json of runs. Do not edit: run it again. -->
@@ -81,13 +88,13 @@ def _table(runs: Sequence[dict]) -> str:
     return tables.markdown(table)
 
 
-def read(paths: Iterable[str | os.PathLike]) -> list[dict]:
-    """The contents of the files, each file once. A file with means over seeds is replaced by the files of its seeds beside it.
+def read(paths: Iterable[str | os.PathLike]) -> dict[str, dict]:
+    """The path and the content of each file, each file once. A file with means over seeds is replaced by the files of its seeds beside it.
 
     Raises:
       MissingDataError: a file is not there, or is not the result.json of a run.
     """
-    results = {}
+    results: dict[str, dict] = {}
     for path in map(pathlib.Path, paths):
         try:
             result = json.loads(path.read_text())
@@ -95,7 +102,7 @@ def read(paths: Iterable[str | os.PathLike]) -> list[dict]:
             if config.get("num_seeds", 1) > 1:
                 seeds = range(config["seed"], config["seed"] + config["num_seeds"])
                 of_seeds = [path.with_name(f"seed{seed}") / path.name for seed in seeds]
-                results |= {os.path.realpath(of_seed): read([of_seed])[0] for of_seed in of_seeds}
+                results |= read(of_seeds)
                 continue
             report([result])  # An error in the content shows here, where the name of the file is known.
         except KeyError as error:
@@ -107,4 +114,17 @@ def read(paths: Iterable[str | os.PathLike]) -> list[dict]:
                 f"{path} is not the result.json of a run: {error}. Leave it out."
             ) from error
         results[os.path.realpath(path)] = result
-    return list(results.values())
+    return results
+
+
+def kept(result: dict) -> dict:
+    """A result.json without what is private: no path of a machine, no fingerprint of the data, nothing learnt from them.
+
+    `report` makes the same row of it.
+    """
+    shared = {name: value for name, value in result.items() if name.startswith(_KEPT) or name in _KEPT_WHOLE}
+    config = shared["config"]
+    shared["config"] = {name: None if name in _PATHS else value for name, value in config.items()}
+    if (command := tables.command([result])) != tables.UNKNOWN:
+        shared["command"] = shlex.split(command.strip("`"))
+    return shared

@@ -1,6 +1,8 @@
 """iam_writer/studies/results.py: result.json files in, a page of tables out; protocols never share a table."""
 
 import json
+import pathlib
+import re
 
 import pytest
 from conftest import run_module
@@ -147,7 +149,7 @@ def test_a_file_of_means_stands_for_those_of_its_seeds(tmp_path):
         path.write_text(json.dumps(result))
     means = {"test.line_top1": 0.835, "config": of_seeds[0]["config"] | {"num_seeds": 2}}
     (tmp_path / "result.json").write_text(json.dumps(means))
-    assert results.read([tmp_path / "result.json"]) == of_seeds
+    assert list(results.read([tmp_path / "result.json"]).values()) == of_seeds
     (tmp_path / "seed4/result.json").unlink()
     with pytest.raises(errors.MissingDataError, match="seed4"):
         results.read([tmp_path / "result.json"])
@@ -160,3 +162,31 @@ def test_the_program_writes_the_page(tmp_path):
     twice = tmp_path / "result.json", tmp_path / "docs/../result.json"
     run_module("studies.results", *twice, f"--output={output}").check_returncode()
     assert output.read_text() == results.report([made()])
+
+
+def test_a_copy_that_may_be_passed_on_makes_the_same_row(tmp_path):
+    run = made(seed=2, dataset_fingerprint=["7a98"], fusion={"weights": [0.3]})
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/result.json").write_text(json.dumps(run))
+    arguments = (f"--output={tmp_path / 'page.md'}", f"--keep={tmp_path / 'kept'}")
+    run_module("studies.results", tmp_path / "mine/result.json", *arguments).check_returncode()
+    copy = (tmp_path / "kept/mine.json").read_text()
+    assert not [word for word in ("/home", "/tmp", "/usr", "7a98", "weights", "fingerprint") if word in copy]
+    assert "--seed=2" in copy
+    assert results.report([json.loads(copy)]) == results.report([run])
+
+
+KEPT = pathlib.Path(__file__).parents[2] / "docs/results"
+
+
+def test_the_page_in_docs_is_the_page_of_the_kept_files():
+    files = sorted(KEPT.glob("*.json"))
+    assert len(files) >= 10
+    assert (KEPT.parent / "results.md").read_text() == results.report(list(results.read(files).values()))
+
+
+def test_kept_files_hold_no_path_and_no_fingerprint():
+    for file in KEPT.glob("*.json"):
+        content = json.loads(file.read_text())
+        assert content == results.kept(content), file
+        assert not re.search(r"/(root|home|tmp|usr|work|mnt)\b|[0-9a-f]{32}", file.read_text()), file
