@@ -122,7 +122,8 @@ def as_tei(pages: Sequence[PageHands], hands: int) -> str:
     notes = _tei(_tei(header, "profileDesc"), "handNotes")
     for hand in range(hands):
         on = [sum(one.hand == hand for one in page.lines) for page in pages]
-        note = f"{sum(on)} lines on {sum(number > 0 for number in on)} pages."
+        lines, sheets = sum(on), sum(number > 0 for number in on)
+        note = f"{lines} line{'s' * (lines != 1)} on {sheets} page{'s' * (sheets != 1)}."
         _tei(_tei(notes, "handNote", None, {XML_ID: id_of(hand)}), "p", note)
     facsimile = _tei(root, "facsimile")
     flow = _tei(_tei(_tei(root, "text"), "body"), "ab")

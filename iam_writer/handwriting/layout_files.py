@@ -76,7 +76,7 @@ def in_words(files: Sequence[str]) -> str | None:
         return None
     if len(files) == 1:
         return f"The lines are from {given[0]}."
-    which = f"all {len(files)}" if len(given) == len(files) else f"{len(given)} of {len(files)}"
+    which = f"the {len(files)}" if len(given) == len(files) else f"{len(given)} of {len(files)}"
     return f"The lines of {which} pages are from PAGE-XML or ALTO files beside them."
 
 
