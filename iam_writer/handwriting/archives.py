@@ -67,7 +67,10 @@ def extract(
                 _extract_tar(file, unfinished, is_wanted)
         _move(unfinished, target)
     except _RefusedError as error:
-        raise errors.ArchiveError(f"{archive} was not extracted, because {error}.") from error
+        raise errors.ArchiveError(
+            f"{archive} was not extracted, because {error}. The archives of public sets hold nothing of this kind. Download it "
+            "again from its publisher."
+        ) from error
     except _DAMAGE as error:
         raise errors.ArchiveError(
             f"{archive} cannot be read as a tar or zip archive ({error}). It is incomplete or damaged, or it is a web page "
