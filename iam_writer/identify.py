@@ -29,9 +29,10 @@ import sys
 
 from absl import app, flags
 
-from iam_writer.common import answers, programs
+from iam_writer.common import answers, programs, provenance
 from iam_writer.common.errors import BadImageError, FlagError, NoWritingError
-from iam_writer.recognition import checkpoints, hand_gallery, hands, inputs, reference
+from iam_writer.evidence import parts, record
+from iam_writer.recognition import checkpoints, described, hand_gallery, hands, inputs, reference
 from pipelines.system import command_line
 
 flags.DEFINE_string(
@@ -110,7 +111,12 @@ def _compare(paths: list[str], known: str | None, gallery: str | None) -> int:
                 failed = True
                 continue
             unknown |= found.writer is None
-            say(found.as_json(), found.as_text())
+            page = described.describe(path)  # It was read just now, so this takes no time.
+            divided = parts.of_page(page, writers, population)
+            text = "\n".join(filter(None, [found.as_text(), parts.as_text(divided)]))
+            data = {**found.as_json(), "parts": divided}
+            # What is the same for all pages does not go into each row of the table.
+            say({**data, "sha256": page.sha256, **record.record(population)}, text, [data])
     return 1 if failed else 2 if unknown else 0
 
 
@@ -128,6 +134,7 @@ def _identify(
         raise FlagError(f"--explain shows the windows of a network, and {checkpoint} holds none.")
     enrolled = inputs.open_gallery(gallery, checkpoint) if gallery else None
     network, failed, unknown = None, False, False
+    seen_by = {"file": checkpoint, "sha256": provenance.sha256(checkpoint)}
     with answers.printed() as say:
         for path in dict.fromkeys(paths):
             # One at a time: a page takes 10 MB or more, and there may be thousands.
@@ -146,7 +153,8 @@ def _identify(
                 scan = network.scan(page)
             verdict = network.verdict(path, page, scan, enrolled)
             unknown |= verdict.writer is None
-            say(verdict.as_json(), verdict.as_text())
+            about = {"sha256": provenance.sha256(path), "checkpoint": seen_by, **provenance.origin()}
+            say({**verdict.as_json(), **about}, verdict.as_text(), [verdict.as_json()])
             if explain:
                 from iam_writer.recognition import explanation, network_recognizer
 

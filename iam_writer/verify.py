@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from absl import app, flags
 
-from iam_writer.common import answers, programs, word_lists
+from iam_writer.common import answers, programs, provenance, word_lists
 from iam_writer.common.errors import CheckpointError, NoWritingError
 from iam_writer.common.files import write_beside
 from iam_writer.evidence import population as populations
@@ -147,6 +147,9 @@ def _verify(paths: list[str], checkpoint: str) -> int:
     ]
     if min(scan.amount for scan in scans) < calibration.form_amount / 2:
         warnings.append("there is less writing than on the pages that the error rates were measured on")
+    hashes = [provenance.sha256(path) for path in paths]
+    if hashes[0] == hashes[1]:
+        warnings.append("both files are the same page, so the answer says nothing about hands")
     false_match, false_non_match = calibration.pair_errors.tolist()
     of_one, of_two = calibration.pairs.tolist()
     given = layout_files.in_words([page.layout for page in pages.values()])
@@ -167,8 +170,13 @@ def _verify(paths: list[str], checkpoint: str) -> int:
         "lines_from": [pages[path].layout or None for path in paths],
         "warning": ". ".join(warnings) or None,
     }
+    about = {
+        "sha256": hashes,
+        "checkpoint": {"file": checkpoint, "sha256": provenance.sha256(checkpoint)},
+        **provenance.origin(),
+    }
     with answers.printed() as say:
-        say(data, "\n".join(text))
+        say({**data, **about}, "\n".join(text), [data])
     return 0 if same else 2
 
 

@@ -50,7 +50,13 @@ def test_good_and_bad_files_each_get_their_answer(trained, form_images, tmp_path
             "windows",
             "validation_forms",
             "warning",
+            "sha256",
+            "checkpoint",
+            "date",
+            "command",
+            "versions",
         ]
+        assert len(answer["sha256"]) == len(answer["checkpoint"]["sha256"]) == 64
         assert len(answer["top5"]) == 5 and answer["top5"][0]["writer"] in writers
         assert sum(entry["probability"] for entry in answer["top5"]) == pytest.approx(1, abs=1e-3)
         assert answer["windows"] > 0

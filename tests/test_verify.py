@@ -15,6 +15,9 @@ def test_a_page_is_by_the_same_hand_as_itself(trained, form_images):
     calibration = checkpoints.read_calibration(checkpoint)
     assert answer["same"] is True
     assert answer["score"] > 0.5
+    assert "both files are the same page" in answer["warning"]
+    assert answer["sha256"][0] == answer["sha256"][1] and len(answer["checkpoint"]["sha256"]) == 64
+    assert answer["versions"]["iam_writer"] and answer["date"] and answer["command"]
     assert [answer["false_match"], answer["false_non_match"]] == calibration.pair_errors.tolist()
 
 

@@ -4,13 +4,16 @@ Loads Keras only for `provenance`, so that programs without TensorFlow can use `
 """
 
 import datetime
+import hashlib
 import importlib.metadata
+import os
 import pathlib
 import platform
 import sys
 from collections.abc import Iterable
 from typing import Final, NotRequired, TypedDict, cast
 
+from iam_writer.handwriting import documents
 from pipelines.system.cores import usable_cores
 
 _PACKAGES: Final = ("iam_writer", "tensorflow", "tensorflow-datasets", "keras", "numpy")
@@ -90,6 +93,13 @@ def provenance(packages: Iterable[str] = ()) -> Provenance:
         "machine.gpu": found_gpus[0].name if found_gpus else None,
     }
     return cast(Provenance, found)
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Of a file, in hexadecimal. Of a page of a file (scans.pdf#3) it is that of the file, followed by # and the page's number."""
+    file, page = documents.split(os.fspath(path))
+    found = hashlib.sha256(pathlib.Path(file).read_bytes()).hexdigest()
+    return found if page is None else f"{found}#{page}"
 
 
 def _now() -> str:

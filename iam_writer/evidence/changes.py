@@ -1,15 +1,20 @@
 """Where the hand changes within a page. No TensorFlow."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
+from iam_writer.recognition.described import DescribedPage
 from iam_writer.recognition.reference import Reference
 
 FEWEST_LINES: Final = 2
 """Lines that a part of a page needs."""
+
+SELDOM: Final = 0.05
+"""The share of pages by one hand, roughly, of which `verify` and `identify` may say that they look like more hands."""
 
 
 def parts(of_lines: np.ndarray, wheel: Reference, false_changes: float) -> list[range]:
@@ -39,6 +44,26 @@ def parts(of_lines: np.ndarray, wheel: Reference, false_changes: float) -> list[
     above = parts(of_lines[:place], wheel, false_changes)
     below = parts(of_lines[place:], wheel, false_changes)
     return above + [range(place + part.start, place + part.stop) for part in below]
+
+
+def divided(page: DescribedPage, wheel: Reference) -> list[tuple[str, DescribedPage]]:
+    """The parts of a page that does not look like one hand's, each with a name such as 'lines 1-6'; none if it looks like one hand's."""
+    found = parts(page.of_lines, wheel, SELDOM)
+    if len(found) < 2:
+        return []
+    return [
+        (
+            f"lines {lines.start + 1}-{lines.stop}",
+            dataclasses.replace(
+                page,
+                counts=halves(page.of_lines[lines.start : lines.stop]),
+                lines=len(lines),
+                of_lines=page.of_lines[lines.start : lines.stop],
+                boxes=page.boxes[lines.start : lines.stop],
+            ),
+        )
+        for lines in found
+    ]
 
 
 def two_hands(of_lines: np.ndarray, places: Sequence[int], wheel: Reference) -> np.ndarray:

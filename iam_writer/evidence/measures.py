@@ -13,6 +13,9 @@ from iam_writer.recognition.scoring import wilson
 MISLEADING = np.log(100)
 """A ratio beyond this that is on the wrong side is counted by itself."""
 
+STEP = 0.01
+"""`supported` finds bounds to this part of a power of ten."""
+
 
 def cllr(log_ratios: np.ndarray, same: np.ndarray) -> float:
     """The cost of likelihood ratios: 0 is perfect, and 1 is no better than to say nothing.
@@ -118,6 +121,33 @@ class QualityJson(TypedDict):
     misleading_one: ShareJson
     misleading_two: ShareJson
     at_bound: ShareJson
+    supported_log10: list[float]
+
+
+def supported(log_ratios: np.ndarray, same: np.ndarray) -> tuple[float, float]:
+    """The smallest and the largest ratio that so many pairs support: the empirical lower and upper bounds.
+
+    A misleading pair of either kind is added to the pairs, as strong as it can be. A ratio is supported as long as whoever decides
+    by it still fares no worse than one who has no ratios.
+
+    P. Vergeer, A. van Es, A. de Jongh, I. Alberink and R. Stoel, "Numerical likelihood ratios outputted by LR systems are often
+    based on extrapolation: when to stop extrapolating?", Science and Justice 56, 2016.
+
+    Returns:
+      Natural logarithms, the first 0 or less, the second 0 or more.
+    """
+    log10 = log_ratios / np.log(10)
+    one, two = np.sort(log10[same]), np.sort(log10[~same])
+    low = min(0.0, max(float(log10.min()), -np.log10(len(one) + 1)))
+    high = max(0.0, min(float(log10.max()), np.log10(len(two) + 1)))
+    borders = STEP * np.arange(np.floor(low / STEP), np.floor(high / STEP) + 2)
+    missed = (np.searchsorted(one, borders, "right") + 1) / (len(one) + 1)
+    taken = (len(two) - np.searchsorted(two, borders, "right") + 1) / (len(two) + 1)
+    worse = missed + 10**borders * taken > np.minimum(10**borders, 1)
+    below, above = borders[worse & (borders <= 0)], borders[worse & (borders >= 0)]
+    lower = min(0.0, float(np.max(below + STEP, initial=borders[0])))
+    upper = max(0.0, float(np.min(above - STEP, initial=borders[-1])))
+    return lower * float(np.log(10)), upper * float(np.log(10))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,6 +192,7 @@ class Quality:
       misleading_one: pairs by two hands with a ratio above 100.
       misleading_two: pairs by one hand with a ratio below 1/100.
       at_bound: pairs whose ratio would be larger or smaller than the bounds allow.
+      supported: see `supported`; of the ratios without a bound.
     """
 
     cllr: float
@@ -172,6 +203,7 @@ class Quality:
     misleading_one: Share
     misleading_two: Share
     at_bound: Share
+    supported: tuple[float, float]
 
     def as_json(self) -> QualityJson:
         return {
@@ -183,6 +215,7 @@ class Quality:
             "misleading_one": self.misleading_one.as_json(),
             "misleading_two": self.misleading_two.as_json(),
             "at_bound": self.at_bound.as_json(),
+            "supported_log10": [float(bound / np.log(10)) for bound in self.supported],
         }
 
 
@@ -209,4 +242,5 @@ def quality(unbounded: np.ndarray, same: np.ndarray, bound: float | np.ndarray) 
         share(two > MISLEADING),
         share(one < -MISLEADING),
         share(np.abs(unbounded) > bound),
+        supported(unbounded, same),
     )

@@ -19,12 +19,12 @@ svg text { font: 12px system-ui, sans-serif; fill: var(--soft); }
 .frame { fill: none; stroke: var(--rule); } .grid { stroke: var(--rule); stroke-width: .6; }
 polyline { fill: none; stroke-width: 2; } polyline.one { stroke: var(--one); } polyline.two { stroke: var(--two); } polyline.faint { stroke: var(--faint); }
 circle.one { fill: var(--one); } circle.two { fill: var(--two); } circle.faint { fill: var(--faint); }
-line.mark { stroke: var(--ink); stroke-width: 1.5; } svg text.mark { fill: var(--ink); font-weight: 600; }
+line.mark { stroke: var(--ink); stroke-width: 1.5; } svg text.mark { fill: var(--ink); font-weight: 600; paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
 .legend { color: var(--soft); margin: .2rem 0 1rem; } .key { margin-right: 1.2rem; white-space: nowrap; }
 .key::before { content: ""; display: inline-block; width: 1.2rem; border-top: 3px solid; margin-right: .4rem; vertical-align: middle; }
 .key.one::before { border-color: var(--one); } .key.two::before { border-color: var(--two); } .key.faint::before { border-color: var(--faint); } .key.dashed::before { border-top-style: dashed; }
 figure { margin: 1rem 0; } figure img { max-width: 100%; height: auto; border: 1px solid var(--rule); } figcaption, .soft { color: var(--soft); }
-.answer { font-size: 1.25rem; border-left: 4px solid var(--one); padding-left: .8rem; }
+.answer { font-size: 1.25rem; border-left: 4px solid var(--one); padding-left: .8rem; } .answer.two { border-color: var(--two); }
 @media (max-width: 40rem) { th, td { padding: .25rem .3rem; font-size: .85rem; } svg text { font-size: 15px; } }
 @media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; } figure, svg, table { break-inside: avoid; } .screen { display: none; } }
 """

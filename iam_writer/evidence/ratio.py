@@ -12,8 +12,8 @@ from typing import Final, TypedDict
 
 import numpy as np
 
+from iam_writer.evidence import changes, record, scale
 from iam_writer.evidence import population as populations
-from iam_writer.evidence import record, scale
 from iam_writer.evidence.population import Population
 from iam_writer.evidence.record import FileRecord, Record
 from iam_writer.handwriting import layout_files
@@ -226,6 +226,9 @@ def compare(questioned: Sample, known: Sample, population: Population, wheel: Re
     warnings = [
         f"{page.path}: {text}" for page in (*questioned.pages, *known.pages) for text in page.warnings
     ]
+    if not reasons:
+        for one, other in ((questioned, known), (known, questioned)):
+            warnings += _of_several_hands(one, other, population, wheel)
     if not reasons and min(amounts) < comparer.amounts[0]:
         warnings.append(
             f"there is less writing than the {comparer.amounts[0]:.1f} lines of the population's smallest samples"
@@ -246,6 +249,26 @@ def compare(questioned: Sample, known: Sample, population: Population, wheel: Re
         record.record(wheel),
         tuple(warnings),
     )
+
+
+def _of_several_hands(one: Sample, other: Sample, population: Population, wheel: Reference) -> list[str]:
+    """A sentence for each page of a sample that does not look like one hand's: which lines speak for what."""
+    found = []
+    for page in one.pages:
+        said = []
+        for name, part in changes.divided(page, wheel):
+            log10 = float(
+                population.comparer.log_odds(part.counts[None], other.counts[None])[0, 0]
+            ) / math.log(10)
+            said.append(
+                f"{name} speak for {'one hand' if log10 > 0 else 'two hands'} (log10 LR {log10:+.2f})"
+            )
+        if said:
+            found.append(
+                f"{page.path} does not look like the writing of one hand. Compared with {named(other)}, {'; '.join(said)}. "
+                "The ratio above is of the whole page, so it is of little use. Compare the parts as files of their own"
+            )
+    return found
 
 
 def limits(sample: Sample, wheel: Reference) -> list[str]:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from iam_writer.evidence import charts, page, record, scale
+from iam_writer.evidence import charts, page, record, scale, shapes
 from iam_writer.evidence.changes import halves
 from iam_writer.evidence.ratio import Ratio, named, speaks
 from iam_writer.handwriting import pages as scans
@@ -21,6 +21,9 @@ from iam_writer.recognition.hands import Sample
 
 SIDE: Final = 900
 """Pixels of the longer side of a picture."""
+
+MOST_PAGES: Final = 3
+"""So many pages of a side are searched for letters of the same shape."""
 
 LIMITATIONS: Final = (
     "The likelihood ratio is not the probability that one person wrote the pages. That also depends on everything else that is "
@@ -38,9 +41,12 @@ def as_page(found: Ratio) -> str:
       BadImageError: a file can no longer be read.
     """
     one, two = found.hypotheses
-    parts = [f'<p class="answer">{html.escape(_answer(found))}</p>']
+    kind = " two" if found.log10 is not None and found.log10 <= 0 else ""
+    parts = [f'<p class="answer{kind}">{html.escape(_answer(found))}</p>']
     if not found.same_page:
         parts.append(page.listing([f"H1: {one}", f"H2: {two}"]))
+    if found.warnings:
+        parts += ["<h2>Warnings</h2>", page.listing(found.warnings)]
     if found.log10 is None:
         parts += ["<h2>Why there is no likelihood ratio</h2>", page.listing(found.reasons)]
     else:
@@ -63,8 +69,8 @@ def as_page(found: Ratio) -> str:
         )
     parts += ['<div class="sides">', _side("Questioned", found.questioned, found.known, found)]
     parts += [_side("Known", found.known, found.questioned, found), "</div>"]
-    if found.warnings:
-        parts += ["<h2>Warnings</h2>", page.listing(found.warnings)]
+    if not found.same_page:
+        parts += _same_shapes(found)
     parts += ["<h2>Limits</h2>", page.listing(LIMITATIONS), "<h2>Files</h2>", _files(found)]
     about = {name: value for name, value in found.about.items() if name != "command"}
     command = " ".join(found.about["command"])
@@ -75,6 +81,7 @@ def as_page(found: Ratio) -> str:
 
 STYLE: Final = """
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; } .sides figure { margin: 0 0 1rem; } .sides h3 { margin: 0 0 .5rem; font-size: 1rem; }
+.shapes { display: flex; flex-wrap: wrap; gap: .8rem; } .shapes figure { margin: 0; display: flex; gap: .3rem; } .shapes img { height: 4.5rem; width: 5.5rem; object-fit: contain; background: #fff; }
 @media (max-width: 40rem) { .sides { grid-template-columns: 1fr; } }
 """
 
@@ -102,7 +109,9 @@ def _scale(found: Ratio) -> str:
             charts.Series(
                 "what the population can support", [-found.bound, found.bound], [0.5, 0.5], "faint"
             ),
-            charts.Series("the likelihood ratio", [found.log10], [0.5], "one", points=True),
+            charts.Series(
+                "the likelihood ratio", [found.log10], [0.5], "one" if found.log10 > 0 else "two", points=True
+            ),
         ],
         x=(-4, 4),
         y=(0, 1),
@@ -150,6 +159,36 @@ def _figure(one: DescribedPage, other: Sample, found: Ratio) -> str:
     data = base64.b64encode(file.getvalue()).decode()
     caption = html.escape(f"{one.path}, {one.lines} lines")
     return f'<figure><img alt="{caption}" src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
+
+
+def _same_shapes(found: Ratio) -> list[str]:
+    """Letters of both sides that have nearly the same shape, side by side; nothing if there are none."""
+    left, right = (
+        [line.image for one in sample.pages[:MOST_PAGES] for line in scans.read(one.path).lines]
+        for sample in (found.questioned, found.known)
+    )
+    pairs = shapes.matches(left, right)
+    if not pairs:
+        return []
+    cells = "".join(
+        f'<figure><img alt="questioned" src="{_png(one)}"><img alt="known" src="{_png(other)}"></figure>'
+        for one, other in pairs
+    )
+    return [
+        "<h2>Letters of nearly the same shape</h2>",
+        page.paragraph(
+            "On the left a letter, or a piece of writing, of the questioned pages, and on the right the most similar one of the known "
+            "pages. They are chosen for their likeness, so they say nothing about how strongly the pages speak for one hand: such pairs "
+            "are found between the pages of any two people. They show where to look."
+        ),
+        f'<div class="shapes">{cells}</div>',
+    ]
+
+
+def _png(image: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def leanings(one: DescribedPage, other: Sample, found: Ratio) -> np.ndarray:

@@ -125,6 +125,8 @@ def as_text(found: Scribes, pages: Sequence[DescribedPage]) -> str:
         of = [place for place, region in enumerate(found.regions) if region.hand == number]
         names = ", ".join(_name(found, pages, place) for place in of[:4])
         rows.append(f"  {hand(number)}: {len(of)} × {names}{' …' if len(of) > 4 else ''}")
+    if said := _alone(found):
+        rows.append(f"  {said}")
     for place, region in enumerate(found.regions):
         if region.lines.start:
             rows.append(
@@ -132,6 +134,19 @@ def as_text(found: Scribes, pages: Sequence[DescribedPage]) -> str:
                 f"then {hand(region.hand)}."
             )
     return "\n".join(rows)
+
+
+def _alone(found: Scribes) -> str:
+    """A sentence about hands with one page; empty if there are none, or if that is no news."""
+    sizes = [[region.hand for region in found.regions].count(number) for number in range(found.hands)]
+    alone = sizes.count(1)
+    if not alone or found.hands < 2:
+        return ""
+    one = alone == 1
+    return (
+        f"{alone} hand{'' if one else 's'} {'has' if one else 'have'} one page, or part of a page, only. Such a page may also be by "
+        "one of the other hands and look different: look at its nearest pages."
+    )
 
 
 def _name(found: Scribes, pages: Sequence[DescribedPage], number: int) -> str:
@@ -170,6 +185,7 @@ def as_page(
     low, high = found.interval
     parts = [
         f'<p class="answer">{len(pages)} pages, <b id="hands">{found.hands}</b> hands. When lines are drawn anew: {low} to {high}.</p>',
+        page.paragraph(_alone(found)),
         page.paragraph(
             "Pages are joined from the most alike to the least alike. The border decides where joining stops. Move it to see other "
             f"groupings. The border of the program lets a page wrongly be like {false_merges:g} other hands on average, at most, if "

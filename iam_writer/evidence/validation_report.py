@@ -25,6 +25,7 @@ HEAD: Final = (
     "two hands, LR > 100",
     "one hand, LR < 1/100",
     "at the bound",
+    "LR that these pairs support",
 )
 
 
@@ -51,6 +52,7 @@ def rows(found: Validation) -> list[list[str]]:
                     ),
                 ),
                 f"{quality.at_bound.value:.0%}",
+                f"1/{np.exp(-quality.supported[0]):,.0f} to {np.exp(quality.supported[1]):,.0f}",
             ]
         )
     return cells
@@ -89,7 +91,8 @@ def as_page(found: Validation, place: str, about: Record, left_out: Sequence[str
         page.paragraph(
             f"{found.pages} pages by {found.writers} writers, in {place}. All pairs of pages were judged as verify would. "
             "Cllr says how good likelihood ratios are: 0 is perfect, 1 is no better than to say nothing. Cllr_min is the part that "
-            "no calibration can mend. Shares have 95 % intervals as if pairs were independent; they are not, so the true "
+            "no calibration can mend. The last column has the empirical lower and upper bounds of Vergeer and others (2016): beyond them "
+            "there are too few pairs to say that a ratio is right. Shares have 95 % intervals as if pairs were independent; they are not, so the true "
             "intervals are wider."
         ),
         page.listing(f"{way}: {text}" for way, text in WAYS.items() if found.of(way)),

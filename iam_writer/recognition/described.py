@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from iam_writer.common import provenance
 from iam_writer.common.errors import BadImageError
 from iam_writer.common.files import write_beside
 from iam_writer.handwriting import documents, layout_files, pages
@@ -158,12 +159,10 @@ def _kept_of(name: str) -> DescribedPage | None:
 
 def _sha256(name: str) -> str:
     """Of the content; empty if the file cannot be read: whoever reads the image says what is wrong."""
-    file, page = documents.split(name)
     try:
-        found = hashlib.sha256(pathlib.Path(file).read_bytes()).hexdigest()
+        return provenance.sha256(name)
     except OSError:
         return ""
-    return found if page is None else f"{found}#{page}"
 
 
 def describe_lines(

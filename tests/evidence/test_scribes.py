@@ -1,13 +1,11 @@
 """iam_writer/scribes.py, evidence/scribes.py, changes.py and the reports, also in a browser."""
 
 import csv
-import json
-import re
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from browser import CHROMIUM, browse
 from conftest import run_without_tensorflow
 from invented_pages import write_pages
 from PIL import Image
@@ -15,8 +13,6 @@ from PIL import Image
 from iam_writer.evidence import changes, clustering, page, scribes_report
 from iam_writer.evidence.scribes import Region, Scribes
 from iam_writer.recognition import described, reference
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture(scope="module")
@@ -124,25 +120,6 @@ addEventListener("load", attempt);
 addEventListener("resize", attempt);  // A window is not as narrow as it was asked to be when it opens.
 </script>
 """
-
-
-def browse(text: str, width: int, folder) -> tuple[dict, list[str]]:
-    """Opens a page with TRY in a window of this width. What TRY says, and other messages of the console."""
-    (folder / "page.html").write_text(text)
-    options = "--headless --no-sandbox --disable-gpu --hide-scrollbars --enable-logging=stderr".split()
-    options += [f"--user-data-dir={folder / 'profile'}", f"--window-size={width},2000"]
-    done = subprocess.run(
-        [CHROMIUM, *options, f"--screenshot={folder / f'{width}.png'}", (folder / "page.html").as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    said = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
-    return (
-        json.loads(re.findall(r"TRIED (\{.*\})", "\n".join(said))[-1]),
-        [line for line in said if "TRIED" not in line],
-    )
 
 
 @pytest.mark.slow
