@@ -6,6 +6,9 @@ import os
 import pathlib
 import subprocess
 
+# Tests run in a process for each core. Threads of NumPy's matrix products in each of them would wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from forks import PROGRAM, WITHOUT_TENSORFLOW, Fork
