@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import dataclasses
-import errno
 import functools
 import logging
 import os
@@ -16,6 +15,7 @@ import filelock
 import tensorflow_datasets as tfds
 
 from iam_writer.common.errors import BadImageError, EmptySplitError, MissingDataError, TooManyBadImagesError
+from iam_writer.common.files import full_disk_as_oserror
 from iam_writer.common.writer_configs import WriterConfig, iam_configs, public_configs, synthetic_config
 from iam_writer.handwriting import changes, splits
 from iam_writer.handwriting.folder import HandwritingFolder
@@ -145,13 +145,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         with filelock.FileLock(folder.parent / f"{folder.name}.lock"):
             for left in folder.parent.glob(f"incomplete.*_{folder.name}"):  # A killed program left it.
                 shutil.rmtree(left)
-            try:
+            with full_disk_as_oserror(folder):
                 super().download_and_prepare(**kwargs)
-            except Exception as error:  # For a full disk TensorFlow and TFDS raise several kinds.
-                full = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
-                if not any(why in str(error) for why in full):
-                    raise
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
         if not self.info.initialized:  # Another program has prepared it while this one waited.
             self.info.read_from_directory(self.data_path)
 

@@ -20,6 +20,7 @@ from PIL import Image
 
 from iam_writer.common import datasets
 from iam_writer.common.errors import ExportError, MissingDataError
+from iam_writer.common.files import full_disk_as_oserror
 from iam_writer.exporting.formats import FILES, WRITERS
 from iam_writer.exporting.line_graph import probabilities_of_line
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
@@ -85,7 +86,8 @@ class Exporter:
         shutil.rmtree(beside, ignore_errors=True)  # A killed program may have left it.
         beside.mkdir()
         try:
-            differences = self._differences(_WRITE[name](self._module(beside), beside / name))
+            with full_disk_as_oserror(beside):
+                differences = self._differences(_WRITE[name](self._module(beside), beside / name))
             for signature, difference in differences.items():
                 if not difference <= TOLERANCE:  # So that NaN fails too.
                     raise ExportError(

@@ -31,6 +31,11 @@ def every(corpus: pathlib.Path) -> dict[str, Job]:
     make_corpus(corpus)
     prepare = running.Job("", lambda folder: [lambda: _prepare(corpus)], lambda folder: None)
     running.undisturbed(prepare, corpus / "prepare")
+    return killed(corpus)
+
+
+def killed(corpus: pathlib.Path) -> dict[str, Job]:
+    """The jobs that are killed, by name. Their input is in a folder."""
     jobs = [
         Job("network", lambda folder: [_train(corpus, "article")], _trained),
         Job("descriptor", lambda folder: [_train(corpus, "descriptor")], _trained),

@@ -32,6 +32,9 @@ MOST_SECONDS = 600
 
 _FAILED = 70
 
+ANSWERS = (0, 2, 3)
+"""Exit statuses of programs that have done their work; verify has several answers."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -63,17 +66,20 @@ class Ended:
     seconds: float
 
 
-def run_step(step: Step, folder: pathlib.Path, kill_after: float | None = None) -> Ended:
-    """Runs a step in a process of its own, in a folder that holds its home too.
+def run_step(
+    step: Step, folder: pathlib.Path, kill_after: float | None = None, said: pathlib.Path | None = None
+) -> Ended:
+    """Runs a step in a process of its own. Its home lies beside its folder.
 
     Args:
       step: the step.
       folder: in which it works.
       kill_after: seconds of the processor after which it gets SIGKILL; None for never.
+      said: a file for what it prints; by default beside the folder.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    said = folder.with_name(f"{folder.name}.said")
+    said = said or folder.with_name(f"{folder.name}.said")
     process = os.fork()
     if process == 0:
         status = _FAILED
@@ -140,7 +146,7 @@ def undisturbed(job: Job, folder: pathlib.Path) -> list[float]:
     seconds = []
     for step in job.steps(folder):
         ended = run_step(step, folder)
-        assert ended.status == 0, f"{job.name} failed without being disturbed: {ended.said[-2000:]}"
+        assert ended.status in ANSWERS, f"{job.name} failed without being disturbed: {ended.said[-2000:]}"
         seconds.append(ended.seconds)
     return seconds
 
@@ -162,12 +168,12 @@ def killed_once(job: Job, folder: pathlib.Path, seconds: Sequence[float], share:
     for step, takes in zip(job.steps(folder), seconds, strict=True):
         if 0 <= moment < takes:
             ended = run_step(step, folder, kill_after=moment)
-            if ended.status not in (0, -signal.SIGKILL):  # It may have ended just before.
+            if ended.status not in (*ANSWERS, -signal.SIGKILL):  # It may have ended just before.
                 wrong.append(f"status {ended.status}: {ended.said[-500:]}")
             wrong += damaged(folder)
         moment -= takes
         ended = run_step(step, folder)
-        if ended.status != 0:
+        if ended.status not in ANSWERS:
             wrong.append(f"after the kill, status {ended.status}: {ended.said[-500:]}")
     return wrong
 
@@ -245,6 +251,7 @@ def on_full_disk(
       Whether a step told of the full disk; and what is wrong, in sentences.
     """
     wrong, told = [], False
+    said = disk.with_name("said")  # Not on the small disk.
     with small_disk(disk, max(4096, int(share * bytes) // 4096 * 4096)):
         folder = disk / "job"
         try:
@@ -252,8 +259,8 @@ def on_full_disk(
         except OSError:
             return False, ["there was no room for a folder"]
         for step in job.steps(folder):
-            ended = run_step(step, folder)
-            if ended.status == 0:
+            ended = run_step(step, folder, said=said)
+            if ended.status in ANSWERS:
                 continue
             told = True
             if ended.status != 1 or "Traceback" in ended.said or not ended.said.strip():
@@ -264,8 +271,8 @@ def on_full_disk(
         wrong += damaged(folder, incomplete=False)
         subprocess.run(["mount", "-o", f"remount,size={2**31}", disk], check=True, capture_output=True)
         for step in job.steps(folder):
-            ended = run_step(step, folder)
-            if ended.status != 0:
+            ended = run_step(step, folder, said=said)
+            if ended.status not in ANSWERS:
                 wrong.append(f"with room, status {ended.status}: {ended.said[-500:]}")
         if not same(job.result(folder), expected):
             wrong.append("with room, the result is another one")
