@@ -29,7 +29,7 @@ from iam_writer.handwriting.upright import UPSIDE_DOWN
 
 __all__ = ["MAX_SIDE", "TURNED", "UPSIDE_DOWN", "VERSION", "Page", "TextLine", "find_lines", "read"]
 
-VERSION = 2
+VERSION = 3
 """Increase it whenever a change makes `find_lines` find other lines or other pixels. Lines that were cut by another
 version are then cut again."""
 

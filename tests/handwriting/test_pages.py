@@ -10,7 +10,7 @@ from handwriting_pages import cat_photograph, printed_page, written_line, writte
 from PIL import Image
 
 from iam_writer.common.errors import BadImageError
-from iam_writer.handwriting import pages
+from iam_writer.handwriting import pages, text_lines
 from iam_writer.studies import glued_pages
 
 
@@ -192,3 +192,22 @@ def test_real_line_images_are_one_line(iam_dir):
     images = sorted(iam_dir.glob("sentences/*/*/*.png"))[::200]
     counts = [len(pages.read(path).lines) for path in images]
     assert np.mean(np.array(counts) == 1) >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("rows", "amounts", "bars"),
+    [
+        (
+            [100, 144, 300, 480, 660],
+            [900, 9000, 9000, 9000, 9000],
+            [0],
+        ),  # The bar of a T above the first line.
+        ([100, 250, 280, 460, 640], [9000, 900, 9000, 9000, 9000], [1]),
+        ([100, 280, 460, 640], [9000, 900, 9000, 9000], []),  # A short line at its place.
+        ([100, 144, 300, 480, 660], [5000, 9000, 9000, 9000, 9000], []),  # Too much ink for a bar.
+        ([100, 144, 300], [900, 9000, 9000], []),  # The distance of so few lines is not known.
+    ],
+)
+def test_a_bar_or_an_accent_near_a_line_is_no_line(rows, amounts, bars):
+    middles = np.repeat(np.array(rows, float)[:, None], 5, axis=1)
+    assert np.flatnonzero(text_lines._between_lines(middles, np.array(amounts, float))).tolist() == bars
