@@ -112,7 +112,7 @@ def make_layout(folder: pathlib.Path, chance: random.Random) -> None:
     name = chance.choice(list(layouts()))
     (folder / name).parent.mkdir(exist_ok=True)
     text = layouts()[name]
-    data = misspelt(text, chance).encode() if chance.random() < 0.5 else damaged(text.encode(), chance)
+    data = misspelt(text, chance) if chance.random() < 0.5 else damaged(text.encode(), chance)
     (folder / name).write_bytes(data)
 
 
