@@ -75,6 +75,7 @@ class Squares(tfds.core.GeneratorBasedBuilder):
             yield i, {"image": np.full((113, 120, 1), 100 * (i % 2), np.uint8), "label": i % 2}
 
 
+@pytest.mark.slow
 def test_the_ten_lines_of_the_readme(tmp_path):
     block = code("strips_of_split", "README.md")
     assert len([line for line in block.splitlines() if line.strip()]) <= 10

@@ -133,6 +133,7 @@ def test_no_real_form_is_in_two_splits(tmp_path, iam_dir, config):
         assert not shared
 
 
+@pytest.mark.slow
 def test_the_parts_do_not_depend_on_the_order_of_files_or_on_what_else_is_there(tmp_path):
     forms = dict(reversed(SMALL_IAM.items()))
     one = prepare("top50", data_dir=tmp_path / "a", manual_dir=write_iam(tmp_path / "one", SMALL_IAM))
@@ -156,6 +157,7 @@ def test_it_says_what_was_found_and_expected(tmp_path, small_iam, caplog):
     )
 
 
+@pytest.mark.slow
 def test_a_folder_may_gain_lose_and_rename_writers_and_pages(tmp_path, caplog):
     scans = tmp_path / "scans"
 
@@ -186,6 +188,7 @@ def test_a_folder_may_gain_lose_and_rename_writers_and_pages(tmp_path, caplog):
     assert "(new pages: carl/note; pages gone: carl/page4)" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_dataset_is_built_anew_when_its_pages_are_told_otherwise(tmp_path):
     for writer, page, line in itertools.product("ab", "1234", "12"):
         path = tmp_path / f"scans/{writer}/p{page}_l{line}.png"
@@ -296,6 +299,7 @@ def test_files_of_a_folder_that_are_no_images_are_counted_and_named(tmp_path, ca
     assert "1 files are not an image of a writer. They were left out: a/notes.pdf" in caplog.text
 
 
+@pytest.mark.slow
 def test_odd_scans_and_writers_of_a_single_page_are_told(tmp_path, caplog):
     for writer, count in (("ada", 3), ("bob", 1)):
         (tmp_path / "scans" / writer).mkdir(parents=True)

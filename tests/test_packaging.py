@@ -108,6 +108,7 @@ def test_every_program_is_listed():
     assert programs == {module for module, _ in __main__.ALL.values()}
 
 
+@pytest.mark.slow
 def test_a_program_is_run_with_its_arguments():
     by_name, by_module = front_door("train", "--help"), run_module("train", "--help")
     assert "--workdir" in by_name.stdout

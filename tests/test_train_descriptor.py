@@ -15,6 +15,8 @@ from iam_writer.recognition import checkpoints, inputs, line_counts, recognizer,
 from iam_writer.recognition.seen import Lines, accuracies
 from iam_writer.training import experiment
 
+pytestmark = pytest.mark.slow  # Each test uses a trained descriptor or trains one.
+
 WRITERS = dict(num_writers=5, forms_per_writer=4, lines_per_form=3)
 
 
@@ -49,7 +51,6 @@ def seen_on(some, settings, split="test"):
     return some.see(Lines(strips, lambda: line_counts.of_split(builders, split)), split), strips
 
 
-@pytest.mark.slow
 def test_the_descriptor_learns_five_hands(learnt):
     _, results, summary = learnt
     assert results["test"]["line_top1"] > 0.8 and results["test"]["form_top1"] > 0.8
@@ -110,7 +111,6 @@ def test_a_blank_line_says_nothing(learnt):
     np.testing.assert_allclose(pooled, 1 / 5)
 
 
-@pytest.mark.slow
 def test_both_together_tell_what_each_says_alone(learnt, fused):
     _, results, summary = fused
     assert results["test.descriptor"] == learnt[1]["test"]
@@ -124,7 +124,6 @@ def test_both_together_tell_what_each_says_alone(learnt, fused):
         assert 0 <= summary[f"{name}.form_calibration_error"] <= 1
 
 
-@pytest.mark.slow
 def test_the_programs_answer_with_the_descriptor_alone(learnt, fused, tmp_path):
     """evaluate, identify, enroll, verify: the tables are those of result.json, and pages get an answer."""
     from iam_writer.training import invented_pages
@@ -159,7 +158,6 @@ def test_the_programs_answer_with_the_descriptor_alone(learnt, fused, tmp_path):
     assert done.returncode == 1 and "holds no network" in done.stderr
 
 
-@pytest.mark.slow
 def test_a_workdir_is_of_one_run(learnt, fused, tmp_path):
     settings = learnt[0]
     with pytest.raises(OtherRunError, match="model was 'descriptor', now 'article'"):

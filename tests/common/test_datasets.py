@@ -39,6 +39,7 @@ def pixels(strips):
     return strips.columns().numpy()[first:last]
 
 
+@pytest.mark.slow
 def test_several_datasets_lie_one_after_the_other(two):
     for split in SPLITS:
         joint = datasets.joint_strips(two, split, 32, 40)
@@ -53,6 +54,7 @@ def test_several_datasets_lie_one_after_the_other(two):
     assert datasets.writers(two) == [f"synthetic: w0{k}" for k in range(3)] + ["folder: w00", "folder: w01"]
 
 
+@pytest.mark.slow
 def test_no_form_is_in_two_splits_of_several_datasets(two):
     forms = [set(datasets.joint_strips(two, split, 32, 40).groups) for split in SPLITS]
     assert sum(map(len, forms)) == len(set.union(*forms)) == 15

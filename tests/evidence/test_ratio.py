@@ -45,6 +45,7 @@ def test_words_for_a_ratio(log10, words):
     assert scale.supports(log10) == words
 
 
+@pytest.mark.slow
 def test_one_hand_and_two(pages):
     known, asked = pages
     same = ratio.verify([asked[0]], [known / "w00/page.png"])
@@ -74,6 +75,7 @@ def test_json_says_where_the_number_comes_from(pages):
     assert found["versions"]["iam_writer"] and found["date"].endswith("+00:00") and found["command"]
 
 
+@pytest.mark.slow
 def test_a_page_and_its_copy_are_the_same_page(pages, tmp_path):
     page = pages[1][0]
     Image.open(page).convert("RGB").save(tmp_path / "copy.jpg", quality=60)
@@ -104,6 +106,7 @@ def test_what_no_writer_writes_gets_no_number(pages, tmp_path):
     assert found.log10 is None and "unlike all writing of the population" in found.as_text()
 
 
+@pytest.mark.slow
 def test_the_resolution_that_a_file_says_is_used(pages, tmp_path):
     """A page with half the pixels in two files. One says 150 dpi; the other says 72 dpi, which counts as unknown."""
     known, asked = pages
@@ -147,6 +150,7 @@ def test_few_writers_or_none_known_are_told(collection):
     assert "Fewer than 10" in populations.of_pages(wheel, counts[:12], writers[:12]).about
 
 
+@pytest.mark.slow
 def test_a_population_leaves_out_who_is_in_question(pages):
     known, _ = pages
     found = specimens.read(known)
@@ -203,6 +207,7 @@ def glued(pages, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_a_page_of_two_hands_is_told_and_which_lines_speak_for_whom(pages, glued):
     known, asked = pages
     text = ratio.verify([glued], [known / "w00/page.png"]).as_text()

@@ -57,6 +57,7 @@ def test_the_hand_of_each_page_and_each_part(done):
     assert "The hand changes on" in result.stdout and "at line 7" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_page_by_one_hand_is_not_divided(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     wheel = reference.read()

@@ -167,6 +167,7 @@ HIGH_LINE = written_line(width=1500, height=80)
 """High enough to be looked at."""
 
 
+@pytest.mark.slow
 def test_pages_become_their_lines_and_lines_stay_as_they_are(scans, tmp_path):
     root = scans(ada__letter_1=page(3), ada__letter_2=page(2, seed=1), ada__note_1=HIGH_LINE)
     handwriting = HandwritingFolder(root, tmp_path / "cut")
@@ -188,6 +189,7 @@ def test_pages_become_their_lines_and_lines_stay_as_they_are(scans, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_page_is_cut_once_and_anew_when_it_changes(scans, tmp_path, monkeypatch):
     root = scans(ada__letter=page(2))
     asked, read = [], pages.read

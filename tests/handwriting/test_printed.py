@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 from iam_writer.handwriting import pages
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
 
+pytestmark = pytest.mark.slow  # Each test looks for the lines of whole pages.
+
 
 def form(signature: bool = False) -> np.ndarray:
     """A form such as IAM's: a printed heading and paragraph, eight written lines, and "Name:"."""
@@ -42,6 +44,7 @@ def noisy(page: np.ndarray) -> np.ndarray:
     return np.clip(30 + cv2.GaussianBlur(page, (0, 0), 0.8) * 0.8 + grain, 0, 255).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("worse", [lambda page: page, noisy], ids=["clean", "noisy"])
 def test_of_a_form_only_handwriting_stays(worse):
     found = pages.find_lines(worse(form()))

@@ -25,6 +25,7 @@ def test_folders_patterns_and_files(tmp_path):
         sources.pages([f"{tmp_path}/x*.png"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["pdf", "tif"])
 def test_each_page_of_a_file(tmp_path, three, suffix):
     if suffix == "pdf":
@@ -41,6 +42,7 @@ def test_each_page_of_a_file(tmp_path, three, suffix):
         documents.content(f"{path}#4")
 
 
+@pytest.mark.slow
 def test_a_pdf_of_several_pages_needs_a_number(tmp_path, three):
     pytest.importorskip("pypdfium2")
     path = tmp_path / "scans.pdf"

@@ -51,6 +51,7 @@ def test_ids_sort_in_the_order_of_writers():
     assert lines[0].writer == "w000" and lines[-1].writer == "w100"
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_in_any_order_and_in_another_process():
     expected = digests(small())
     handwriting = small()

@@ -114,6 +114,7 @@ def test_nobody_there(make_strips, address):
         service_patches(strips, Sampling(patch_width=3, batch_size=8, seed=0), address)
 
 
+@pytest.mark.slow
 def test_what_is_sent_to_workers_holds_no_corpus(make_strips):
     sizes = []
     for widths in ([100] * 3, [10_000] * 3):

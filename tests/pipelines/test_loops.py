@@ -82,6 +82,7 @@ def test_any_step_can_come_next(strips):
     assert batches.step == 34
 
 
+@pytest.mark.slow
 def test_a_state_is_the_number_of_the_next_step(strips):
     batches = Batches(strips, SAMPLING)
     for _ in range(5):
@@ -100,6 +101,7 @@ def test_a_state_of_another_order_is_refused(strips):
         other.load_state_dict(state)
 
 
+@pytest.mark.slow
 def test_a_share_may_change_at_a_restart(strips):
     whole = Batches(strips, SAMPLING)
     next(whole)

@@ -105,6 +105,7 @@ def test_a_pass_holds_all_patches_of_a_phase_and_they_do_not_overlap(strips):
         assert min(np.diff(starts)) >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 50])
 def test_balanced_draws_take_labels_and_phases_in_turn_and_each_position_once_a_cycle(strips, batch_size):
     order = patch_order(strips, Sampling(patch_width=3, batch_size=batch_size, seed=1, balance="writers"))

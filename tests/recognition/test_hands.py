@@ -39,6 +39,7 @@ def test_a_stranger_is_none_of_the_known_writers(pages):
     assert "%" not in found.as_text()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_image_is_left_out_and_named(pages, tmp_path):
     (tmp_path / "known/ada").mkdir(parents=True)
     (tmp_path / "known/ada/good.png").write_bytes(pages[1][0].read_bytes())
@@ -70,6 +71,7 @@ def test_a_page_is_counted_once(pages, cache, monkeypatch):
     assert (first.lines, first.sha256) == (again.lines, again.sha256) and again.lines == 6
 
 
+@pytest.mark.slow
 def test_what_is_kept_may_be_damaged(pages, cache):
     page = pages[1][0]
     first = described.describe(page)

@@ -14,6 +14,8 @@ from iam_writer.recognition import checkpoints
 from iam_writer.recognition.rule import LEGACY_STRIDE, Rule
 from iam_writer.studies import corruptions, scans
 
+pytestmark = pytest.mark.slow  # Each test uses a trained network.
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):

@@ -105,6 +105,7 @@ def test_the_table_counts_answers_strangers_and_wrong_names():
     assert "1 pages were given to another known writer; 1 of 2 refusals name the resolution" in note
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said(iam, tmp_path):
     wrong = run_module("studies.sheets", f"--iam_dir={iam}", "--conditions=rain")
     assert wrong.returncode == 1 and "there is no 'rain'" in wrong.stderr

@@ -51,6 +51,7 @@ def bars(number, seed):
     ).astype(np.uint8), labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "precision",
     ["float32", "mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],  # Slow on a CPU.

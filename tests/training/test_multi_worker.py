@@ -39,6 +39,7 @@ def free_ports(count):
     return ports
 
 
+@pytest.mark.slow
 def test_the_shares_of_all_workers_make_up_the_batch_of_one(make_strips):
     strips = make_strips([40, 90, 200], [0, 1, 1], min_width=9)
     which = {"patch_width": 3, "batch_size": 8, "seed": 5}
