@@ -95,20 +95,23 @@ def finish_descriptor(data: Data) -> Finished:
 
 def _descriptor(data: Data) -> tuple[discriminants.Discriminants, Part]:
     counts = {split: line_counts.of_split(data.builders, split) for split in SPLITS}
-    copies = line_counts.of_distorted_lines(data.builders, "train")
     train, validation = data.strips["train"], data.strips["validation"]
     vectors = discriminants.vectors(counts["validation"])
 
     def right(found: discriminants.Discriminants) -> int:
         return int((found.scores(vectors).argmax(axis=1) == validation.labels).sum())
 
-    # Distorted copies help if writers have few forms, and harm if they have many. Validation decides; the first if both
-    # are equally good.
-    learnt = [
-        discriminants.learn(counts["train"], some, train.labels, train.groups, train.ids, len(data.writers))
-        for some in (copies[:, :0], copies)
-    ]
-    found = max(learnt, key=right).calibrated(vectors, validation.labels)
+    def learnt(copies: np.ndarray) -> discriminants.Discriminants:
+        return discriminants.learn(
+            counts["train"], copies, train.labels, train.groups, train.ids, len(data.writers)
+        )
+
+    found = learnt(counts["train"][:, None][:, :0])
+    # Distorted copies help if writers have few forms, and harm if they have many. Validation decides.
+    if right(found) < len(validation):
+        with_copies = learnt(line_counts.of_distorted_lines(data.builders, "train"))
+        found = max(found, with_copies, key=right)  # The first if both are equally good.
+    found = found.calibrated(vectors, validation.labels)
     seen_by: dict[str, Seen] = {split: SeenByDescriptor(counts[split], found) for split in SPLITS}
     return found, _calibrated(data, seen_by)
 
