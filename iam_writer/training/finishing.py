@@ -21,6 +21,9 @@ from iam_writer.training.data import Data
 
 SPLITS = ("train", "validation", "test")
 
+ENOUGH = 0.99
+"""If the descriptor names this share of the validation lines rightly, distorted copies of the lines are not tried."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
@@ -108,7 +111,7 @@ def _descriptor(data: Data) -> tuple[discriminants.Discriminants, Part]:
 
     found = learnt(counts["train"][:, None][:, :0])
     # Distorted copies help if writers have few forms, and harm if they have many. Validation decides.
-    if right(found) < len(validation):
+    if right(found) < ENOUGH * len(validation):
         with_copies = learnt(line_counts.of_distorted_lines(data.builders, "train"))
         found = max(found, with_copies, key=right)  # The first if both are equally good.
     found = found.calibrated(vectors, validation.labels)
