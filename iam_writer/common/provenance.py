@@ -38,7 +38,7 @@ def origin(packages: Iterable[str] = ()) -> Origin:
     """
     versions = {package: _version(package) for package in (*_WITHOUT_TENSORFLOW, *packages)}
     return {
-        "date": _now(),
+        "date": now(),
         "command": sys.orig_argv,
         "versions": versions | {"python": platform.python_version()},
     }
@@ -82,7 +82,7 @@ def provenance(packages: Iterable[str] = ()) -> Provenance:
     backend, found_gpus = keras.backend.backend(), gpus()
     names = (*_PACKAGES, *(["jax"] if backend == "jax" else []), *packages)
     found = {
-        "date": _now(),
+        "date": now(),
         "command": sys.orig_argv,
         "backend": backend,
         **{f"versions.{name}": _version(name) for name in names},
@@ -102,7 +102,8 @@ def sha256(path: str | os.PathLike[str]) -> str:
     return found if page is None else f"{found}#{page}"
 
 
-def _now() -> str:
+def now() -> str:
+    """The date and the time in UTC, such as '2026-01-31T12:00:00+00:00'."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 

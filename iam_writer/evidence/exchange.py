@@ -9,7 +9,6 @@ IIIF is Presentation 3: a manifest, and an annotation page for each picture with
 selector, and its box a fragment selector.
 """
 
-import datetime
 import hashlib
 import json
 import pathlib
@@ -20,6 +19,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from iam_writer import __version__
+from iam_writer.common import provenance
 from iam_writer.common.errors import MissingDataError
 from iam_writer.evidence.line_hands import LineHand, PageHands, id_of
 from iam_writer.handwriting.layouts import name_of
@@ -260,4 +260,4 @@ def _xml(text: str) -> str:
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "")
+    return provenance.now().removesuffix("+00:00")

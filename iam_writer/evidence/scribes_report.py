@@ -185,7 +185,7 @@ def as_page(
     low, high = found.interval
     parts = [
         f'<p class="answer">{len(pages)} pages, <b id="hands">{found.hands}</b> hands. When lines are drawn anew: {low} to {high}.</p>',
-        page.paragraph(_alone(found)),
+        *([page.paragraph(alone)] if (alone := _alone(found)) else []),
         page.paragraph(
             "Pages are joined from the most alike to the least alike. The border decides where joining stops. Move it to see other "
             f"groupings. The border of the program lets a page wrongly be like {false_merges:g} other hands on average, at most, if "

@@ -113,7 +113,7 @@ def tree(data: bytes) -> ElementTree.Element:
 
 
 def _refuse(*_: object) -> None:
-    raise LayoutError("has a DOCTYPE, which is not allowed since it can hide a bomb. Remove the DOCTYPE")
+    raise LayoutError("has a DOCTYPE, which can make a small file fill the memory. Remove the DOCTYPE")
 
 
 def _page(root: ElementTree.Element, number: int) -> Layout:
@@ -288,7 +288,7 @@ def _number(text: str | None) -> float:
     except ValueError:
         raise LayoutError(f"has {text!r:.40} where a number is needed") from None
     if not abs(value) <= _LARGEST:
-        raise LayoutError(f"has the number {text!r:.40}, which no picture is as large as")
+        raise LayoutError(f"has the number {text!r:.40}, which is larger than any picture")
     return value
 
 

@@ -231,10 +231,10 @@ def find_lines(gray: np.ndarray) -> Page:
 
 
 def _level(
-    gray: np.ndarray, ink: np.ndarray, matrix: np.ndarray, before: list[str], quarter: int, large: float
+    gray: np.ndarray, ink: np.ndarray, matrix: np.ndarray, said: list[str], quarter: int, large: float
 ) -> Page:
     """The lines of a page that is turned by a quarter and by a large skew first, and then by the small skew that it has."""
-    said, angle = list(before), 0.0
+    angle = 0.0
     if quarter:
         matrix = np.array([[0, 1, 0], [-1, 0, gray.shape[1] - 1], [0, 0, 1]]) @ matrix
         gray, ink = (np.ascontiguousarray(np.rot90(image)) for image in (gray, ink))

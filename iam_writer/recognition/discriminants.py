@@ -137,31 +137,31 @@ class Discriminants:
 
 def learn(
     counts: np.ndarray,
-    distorted: np.ndarray,
     labels: np.ndarray,
     forms: np.ndarray,
     ids: np.ndarray,
     writers: int,
+    copies: Sequence[np.ndarray] = (),
 ) -> Discriminants:
     """Learns the hands of known writers from their lines, from pairs of neighbouring lines of a form, and from distorted lines.
 
     Args:
       counts: int `[n, SIZE]`, of lines. Lines without ink are left out.
-      distorted: int `[n, copies, SIZE]`, of distorted copies of the lines.
       labels: int `[n]`, from 0 to `writers` - 1.
       forms: `[n]`, the form of each line.
       ids: `[n]`, names whose alphabetical order is that of the lines on their form.
       writers: how many there are.
+      copies: each int `[n, SIZE]`, of a distorted copy of each line.
 
     Returns:
       The discriminants, with temperature 1.
     """
     order = np.argsort(ids, kind="stable")
     order = order[counts[order].any(axis=1)]
-    counts, distorted, labels, forms = counts[order], distorted[order], labels[order], forms[order]
+    counts, labels, forms = counts[order], labels[order], forms[order]
     both, first = pairs(counts, forms)
-    every = np.concatenate([vectors(some) for some in (counts, both, *distorted.swapaxes(0, 1))])
-    of_whom = np.concatenate([labels, labels[first], *[labels] * distorted.shape[1]])
+    every = np.concatenate([vectors(some) for some in (counts, both, *(copy[order] for copy in copies))])
+    of_whom = np.concatenate([labels, labels[first], *[labels] * len(copies)])
     return Discriminants.fit(every, of_whom, writers, COMPONENTS, SHRINKAGE)
 
 

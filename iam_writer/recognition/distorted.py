@@ -2,7 +2,7 @@
 
 Most writers of a collection have few pages to learn from. What all lines of a page have in common, such as the pen and the
 size of the letters, then looks like a property of the hand. Discriminants that have also seen distorted copies of the lines
-know that it is none.
+learn that it is not.
 """
 
 import io

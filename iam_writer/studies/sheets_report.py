@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from iam_writer.common.errors import FlagError, MissingDataError
+from iam_writer.common.files import write_beside
 from iam_writer.common.provenance import provenance
 from iam_writer.handwriting import iam_index, pages
 from iam_writer.recognition import hands, reference
@@ -121,7 +122,7 @@ def _kept(path: pathlib.Path, settings: Row) -> list[Row]:
         try:
             found.append(json.loads(line))
         except ValueError:  # The program was killed while it wrote this row.
-            path.write_text("".join(f"{json.dumps(row)}\n" for row in [json.loads(first), *found]))
+            write_beside(path, "".join(f"{json.dumps(row)}\n" for row in [json.loads(first), *found]))
             break
     return found
 

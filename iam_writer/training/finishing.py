@@ -104,15 +104,12 @@ def _descriptor(data: Data) -> tuple[discriminants.Discriminants, Part]:
     def right(found: discriminants.Discriminants) -> int:
         return int((found.scores(vectors).argmax(axis=1) == validation.labels).sum())
 
-    def learnt(copies: np.ndarray) -> discriminants.Discriminants:
-        return discriminants.learn(
-            counts["train"], copies, train.labels, train.groups, train.ids, len(data.writers)
-        )
-
-    found = learnt(counts["train"][:, None][:, :0])
+    lines = counts["train"], train.labels, train.groups, train.ids, len(data.writers)
+    found = discriminants.learn(*lines)
     # Distorted copies help if writers have few forms, and harm if they have many. Validation decides.
     if right(found) < ENOUGH * len(validation):
-        with_copies = learnt(line_counts.of_distorted_lines(data.builders, "train"))
+        copies = line_counts.of_distorted_lines(data.builders, "train").swapaxes(0, 1)
+        with_copies = discriminants.learn(*lines, copies)
         found = max(found, with_copies, key=right)  # The first if both are equally good.
     found = found.calibrated(vectors, validation.labels)
     seen_by: dict[str, Seen] = {split: SeenByDescriptor(counts[split], found) for split in SPLITS}

@@ -131,7 +131,7 @@ def _child(kind: Kind, chance: random.Random, folder: pathlib.Path) -> int:
     try:
         kind.make(folder / "in", chance)
         _limit()
-        return _status(lambda: kind.read(folder / "in", folder / "out", chance))
+        return status(lambda: _answer(lambda: kind.read(folder / "in", folder / "out", chance)))
     except BaseException:  # Whatever it is, the parent reads it.
         traceback.print_exc()
         return _FAILED
@@ -141,13 +141,17 @@ def _child(kind: Kind, chance: random.Random, folder: pathlib.Path) -> int:
             sys.stderr.flush()
 
 
-def _status(program: Callable[[], object]) -> int:
-    """The exit status of a program that ends as our programs do."""
+def _answer(program: Callable[[], object]) -> None:
     from iam_writer.common import programs
 
+    with programs.plain_endings():
+        print("answer:", str(program())[:200])
+
+
+def status(program: Callable[[], object]) -> int:
+    """Runs a program; returns its exit status. Prints the message of a program that ends with one."""
     try:
-        with programs.plain_endings():
-            print("answer:", str(program())[:200])
+        program()
         return 0
     except SystemExit as ended:
         if isinstance(ended.code, int) or ended.code is None:

@@ -170,7 +170,7 @@ BAD = {
     page_xml([("a", [(5, 5), (90, 5), (90, 50), (5, 50)], "")], SIZE): "there is no ink inside",
     page_xml([("a", [(5, 5), (90, 5)], "")], SIZE): "has no line with an outline",
     page_xml(LINES, SIZE).replace('points="60', 'points="6x'): "where a number is needed",
-    page_xml(LINES, SIZE).replace('points="60', 'points="nan'): "which no picture is as large as",
+    page_xml(LINES, SIZE).replace('points="60', 'points="nan'): "which is larger than any picture",
     alto(LINES, SIZE, unit="ell"): "measures in ell",
     "<PcGts/>": "has no page 1",
 }

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from pipelines.system.arrays import load_array, load_arrays
+from tests.fuzz.runner import status
 
 Step = Sequence[str] | Callable[[], object]
 """A program and its arguments, such as ["iam_writer.enroll", "--writer=ada"], or a function."""
@@ -105,8 +106,6 @@ def run_step(
 
 
 def _child(step: Step, folder: pathlib.Path, said: pathlib.Path) -> int:
-    from iam_writer.common import programs
-
     number = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(number, 1)
     os.dup2(number, 2)
@@ -119,21 +118,21 @@ def _child(step: Step, folder: pathlib.Path, said: pathlib.Path) -> int:
     os.environ |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
     os.chdir(folder)
     try:
-        if callable(step):
-            with programs.plain_endings():
-                step()
-        else:
-            sys.argv = list(step)
-            runpy.run_module(step[0], run_name="__main__", alter_sys=True)
-        return 0
-    except SystemExit as ended:
-        if isinstance(ended.code, int) or ended.code is None:
-            return ended.code or 0
-        print(ended.code, file=sys.stderr)
-        return 1
+        return status(lambda: _do(step))
     except BaseException:  # Whatever it is, the parent reads it.
         traceback.print_exc()
         return _FAILED
+
+
+def _do(step: Step) -> None:
+    from iam_writer.common import programs
+
+    if callable(step):
+        with programs.plain_endings():
+            step()
+    else:
+        sys.argv = list(step)
+        runpy.run_module(step[0], run_name="__main__", alter_sys=True)
 
 
 def undisturbed(job: Job, folder: pathlib.Path) -> list[float]:

@@ -48,7 +48,7 @@ def test_discriminants_learn_from_copies():
     counts = np.repeat(descriptor.counts(LINE)[None], 8, axis=0)
     labels, ids = np.repeat([0, 1], 4), np.array([f"{i}" for i in range(8)])
     small, large = (descriptor.counts(distorted.distorted(LINE, Chosen(place))) for place in (0.1, 0.9))
-    copies = np.where(labels[:, None, None] == 0, small, large)
-    found = discriminants.learn(counts, copies, labels, labels, ids, 2)
+    copies = np.where(labels[:, None] == 0, small, large)
+    found = discriminants.learn(counts, labels, labels, ids, 2, [copies])
     scores = found.scores(discriminants.vectors(np.stack([small, large])))
     assert scores.argmax(axis=1).tolist() == [0, 1]
