@@ -25,6 +25,7 @@ from iam_writer.exporting.formats import FILES, WRITERS
 from iam_writer.exporting.line_graph import probabilities_of_line
 from iam_writer.handwriting.synthetic import SyntheticHandwriting
 from iam_writer.models.networks import MODELS
+from iam_writer.models.sizes import at_sizes
 from iam_writer.recognition import checkpoints, scanning, scoring
 from iam_writer.recognition.rule import softmax
 from pipelines.strips import lay
@@ -72,7 +73,7 @@ class Exporter:
         self.height, self.width = run["patch_height"], run["patch_width"]
         self._writers: list[str] = run["writers"]
         self._rule = checkpoints.read_rule(pathlib.Path(path))
-        self._model = in_float32(checkpoints.load(path), run)
+        self._model = at_sizes(in_float32(checkpoints.load(path), run), self._rule.sizes)
         self._images, self.handwriting = some_lines(run, data_dir)
 
     def write(self, name: str, output: pathlib.Path) -> Export:

@@ -63,7 +63,7 @@ class NetworkRecognizer(Recognizer[WindowScan]):
         super().__init__(path, calibration)
         self.height, self.width = self.run["patch_height"], self.run["patch_width"]
         self.rule = checkpoints.read_rule(path)
-        self._model = seeing(checkpoints.load(path))
+        self._model = seeing(checkpoints.load(path), self.rule.sizes)
 
     def lay(self, page: Page) -> list[np.ndarray]:
         """The lines of a page as the network knows them: uint8 `[columns, height]` each, black on white."""

@@ -6,6 +6,7 @@ of the run, evaluate, identify, enroll, verify, the studies and every export. Pu
 
 import dataclasses
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,6 +16,9 @@ PROBABILITIES, LOG_PROBABILITIES = COMBINATIONS
 
 LOWEST = 1e-7
 """A probability below this is raised to it before its logarithm is taken, so that one window cannot decide alone."""
+
+SMALLEST, LARGEST = 0.5, 2.0
+"""The range of sizes at which a network can look at a window."""
 
 LEGACY_STRIDE = 8
 """The stride of checkpoints that were written before rules were kept, if there is no result.json beside them."""
@@ -29,12 +33,14 @@ class Rule:
       combine: what is averaged over the windows: 'probabilities' or 'log_probabilities'.
       dark: a pixel below this gray (0 to 255) is ink.
       least_ink: a window votes if at least this share of its pixels is ink. So the gap between two words does not vote.
+      sizes: the network looks at each window at these sizes, and its logits are averaged; see `sizes.at_sizes`.
     """
 
     stride: int
     combine: str = PROBABILITIES
     dark: int = 128
     least_ink: float = 0.01
+    sizes: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         """Raises ValueError if a field has an impossible value."""
@@ -42,17 +48,21 @@ class Rule:
             raise ValueError(f"combine is {self.combine!r}; it must be one of {', '.join(COMBINATIONS)}.")
         if self.stride < 1:
             raise ValueError(f"stride is {self.stride}; it must be 1 or more.")
+        object.__setattr__(self, "sizes", tuple(self.sizes))  # JSON makes a list of it.
+        if not self.sizes or not all(SMALLEST <= size <= LARGEST for size in self.sizes):
+            raise ValueError(f"sizes is {self.sizes}; each must be {SMALLEST} to {LARGEST}.")
 
     @classmethod
-    def chosen(cls, width: int, stride: int | None, combine: str) -> "Rule":
+    def chosen(cls, width: int, stride: int | None, combine: str, sizes: Sequence[float] = (1.0,)) -> "Rule":
         """The rule of a run.
 
         Args:
           width: columns of a window.
           stride: see above; None for a quarter of a window, so that each part of the ink is seen four times.
           combine: see above.
+          sizes: see above.
         """
-        return cls(max(1, width // 4) if stride is None else stride, combine)
+        return cls(max(1, width // 4) if stride is None else stride, combine, sizes=tuple(sizes))
 
     def changed(self, stride: int | None, combine: str | None) -> "Rule":
         """The rule with another stride or another combination; None keeps what it has."""
@@ -90,7 +100,8 @@ class Rule:
     def in_words(self) -> str:
         """Such as 'a window every 28 columns, probabilities averaged'."""
         columns = "column" if self.stride == 1 else f"{self.stride} columns"
-        return f"a window every {columns}, {self.combine.replace('_', ' ')} averaged"
+        sizes = "" if self.sizes == (1,) else f" at the sizes {', '.join(f'{size:g}' for size in self.sizes)}"
+        return f"a window every {columns}{sizes}, {self.combine.replace('_', ' ')} averaged"
 
     def instead_of(self, kept: "Rule") -> str:
         """A sentence that says that this is not the rule that the checkpoint keeps."""

@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 
 import keras
 import numpy as np
 
 from iam_writer.common.devices import gpus, on_jax
+from iam_writer.models.sizes import at_sizes
 from iam_writer.recognition import scoring
 from iam_writer.recognition.device_scan import WINDOWS, Looked, looks
 from iam_writer.recognition.rule import Rule
@@ -23,14 +24,18 @@ BLANK = 1e-6
 """The weight of a line or a window without ink; one with ink has weight 1. So a piece of blank lines still gets an answer."""
 
 
-def seeing(model: keras.Model) -> keras.Model:
+def seeing(model: keras.Model, sizes: Sequence[float] = (1.0,)) -> keras.Model:
     """A network of the same weights that gives two outputs.
+
+    Args:
+      model: the network.
+      sizes: see `Rule.sizes`.
 
     Returns:
       uint8 windows `[n, width, height]` → float32 logits `[n, classes]`, and the embedding before them, float
       `[n, embedding]`.
     """
-    both = keras.Model(model.input, [model.output, model.get_layer("embedding").output])
+    both = at_sizes(keras.Model(model.input, [model.output, model.get_layer("embedding").output]), sizes)
     if not (gpus() or on_jax()):
         both.jit_compile = False  # TensorFlow's XLA made the article's network four times slower on a CPU.
     return both

@@ -41,7 +41,7 @@ flags.DEFINE_multi_string(
 flags.DEFINE_float("train_minutes", 2, "The minutes of training of each run, without validation.", 0)
 flags.DEFINE_string("output", "ablation.md", "The Markdown file to write.")
 
-SCANNING = ("window_stride", "combine")
+SCANNING = ("window_stride", "combine", "window_sizes")
 """The flags that a --scan may change."""
 
 COMMON = (
@@ -79,7 +79,7 @@ def rows_from_flags() -> tuple[dict[str, Settings], dict[str, Settings]]:
         scans[change], names = _changed(base, change)
         if names - {*SCANNING}:
             raise app.UsageError(
-                f"--scan={change!r} is not possible. --scan can change {' and '.join(SCANNING)} only."
+                f"--scan={change!r} is not possible. --scan can change {', '.join(SCANNING)} only."
             )
     return rows, scans
 

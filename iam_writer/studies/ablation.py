@@ -19,7 +19,6 @@ import keras
 from iam_writer.common.files import write_beside
 from iam_writer.common.specs import listed
 from iam_writer.recognition import checkpoints, scanning
-from iam_writer.recognition.rule import Rule
 from iam_writer.studies import tables
 from iam_writer.training import experiment, trainer
 from iam_writer.training.data import Data, load
@@ -170,14 +169,15 @@ def _scanned(settings: Settings, data: Data, workdir: pathlib.Path, change: str)
         "checkpoint": checkpoints.fingerprint(checkpoint),
         "window_stride": settings.window_stride,
         "combine": settings.combine,
+        "window_sizes": settings.window_sizes,
     }
     if path.exists():
         result = json.loads(path.read_text())
         if origin.items() <= result.items():
             return result
     keras.backend.clear_session()
-    model = scanning.seeing(checkpoints.load(checkpoint))
-    rule = Rule.chosen(settings.patch_width, settings.window_stride, settings.combine)
+    rule = settings.rule
+    model = scanning.seeing(checkpoints.load(checkpoint), rule.sizes)
     result = dict(origin)
     for split in ("validation", "test"):
         accuracies = scanning.evaluate(model, data.strips[split], rule, split)

@@ -7,7 +7,7 @@ import json
 import pathlib
 import tempfile
 from collections.abc import Iterable, Iterator
-from typing import NotRequired
+from typing import Any, NotRequired
 
 import numpy as np
 from PIL import Image
@@ -46,8 +46,8 @@ class Report(Provenance):
     checkpoint: str
     dataset: list[str]
     split: str
-    rule: dict[str, str | int | float] | None
-    rule_of_checkpoint: dict[str, str | int | float] | None
+    rule: dict[str, Any] | None
+    rule_of_checkpoint: dict[str, Any] | None
     results: dict[str, Accuracies]
     same_lines: NotRequired[dict[str, Accuracies]]
 

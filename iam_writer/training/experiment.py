@@ -22,7 +22,6 @@ from iam_writer.common.files import write_beside
 from iam_writer.common.names import DESCRIPTOR
 from iam_writer.common.provenance import provenance
 from iam_writer.recognition import checkpoints, discriminants, scoring
-from iam_writer.recognition.rule import Rule
 from iam_writer.recognition.scanning import seeing
 from iam_writer.training.compiling import compiled_model
 from iam_writer.training.data import Data, load
@@ -135,8 +134,7 @@ def _run(
     wait_for_each_other(strategy)  # The chief may still be writing the checkpoint that all workers read next.
 
     checkpoints.restore(model, workdir / BEST)
-    rule = Rule.chosen(settings.patch_width, settings.window_stride, settings.combine)
-    finished = finish_network(data, seeing(model), rule, settings.fuse)
+    finished = finish_network(data, seeing(model, settings.rule.sizes), settings.rule, settings.fuse)
     if chief:
         checkpoints.add_finish(workdir / BEST, finished.finish)
         trained = _of_training(settings, progress) | {"precision": precision}

@@ -8,6 +8,7 @@ from absl import flags
 
 from iam_writer.common.names import AUGMENTATIONS, DATASETS, SOURCES
 from iam_writer.common.specs import listed
+from iam_writer.recognition.rule import LARGEST, SMALLEST
 from iam_writer.training.settings import Flag, Settings
 
 
@@ -135,6 +136,19 @@ def _is_one_device(values):
 )
 def _knows_its_workers(strategy):
     return strategy != "multi_worker" or "TF_CONFIG" in os.environ
+
+
+@flags.validator(
+    "window_sizes", f"must be numbers of {SMALLEST} to {LARGEST}, with commas between, each once."
+)
+def _are_sizes(sizes):
+    try:
+        numbers = [float(size) for size in sizes]
+    except ValueError:
+        return False
+    return (
+        bool(numbers) and len({*numbers}) == len(numbers) and all(SMALLEST <= n <= LARGEST for n in numbers)
+    )
 
 
 @flags.validator("steps_per_call", "must be auto, or a number of 1 or more.")

@@ -21,6 +21,7 @@ from iam_writer.common.names import (
 )
 from iam_writer.common.specs import DatasetSpec, parse
 from iam_writer.handwriting.synthetic import SCRIPTS
+from iam_writer.recognition.rule import Rule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,6 +193,11 @@ class Settings:
         "What is averaged over the windows of a line or a form. The checkpoint keeps this choice.",
         choices=COMBINATIONS,
     )
+    window_sizes: list[str] = _setting(  # noqa: RUF009  The list is copied for each object.
+        ["1"],
+        "The sizes at which the network looks at each window when it answers, with commas between, such as 1,0.88. Two sizes "
+        "take twice the time. The checkpoint keeps them.",
+    )
     workdir: str = _setting("runs/quickstart", "The folder for checkpoints, results and logs.", is_key=True)
     checkpoint_minutes: float = _setting(
         2.0,
@@ -215,6 +221,12 @@ class Settings:
     def specs(self) -> tuple[DatasetSpec, ...]:
         """What `dataset` and `manual_dir` say; see `specs.parse`, also for what is raised."""
         return parse(self.dataset, self.manual_dir)
+
+    @property
+    def rule(self) -> Rule:
+        """By which the network of this run answers."""
+        sizes = [float(size) for size in self.window_sizes]
+        return Rule.chosen(self.patch_width, self.window_stride, self.combine, sizes)
 
     @property
     def decides_weights(self) -> dict:

@@ -41,13 +41,21 @@ def test_a_window_votes_from_the_least_ink_on():
 
 
 def test_a_rule_is_read_as_it_was_written():
-    rule = Rule(16, "log_probabilities", 100, 0.02)
+    rule = Rule(16, "log_probabilities", 100, 0.02, (1, 0.88))
     assert Rule.from_json(rule.to_json()) == rule
     with pytest.raises(ValueError, match="nother version"):
         Rule.from_json(json.dumps({"stride": 8, "votes": "all"}))
 
 
-@pytest.mark.parametrize("wrong", [{"stride": 0}, {"stride": 8, "combine": "votes"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"stride": 0},
+        {"stride": 8, "combine": "votes"},
+        {"stride": 8, "sizes": ()},
+        {"stride": 8, "sizes": (1, 3)},
+    ],
+)
 def test_what_is_no_rule(wrong):
     with pytest.raises(ValueError, match="must be"):
         Rule(**wrong)
@@ -62,25 +70,33 @@ def test_a_checkpoint_without_a_rule_has_that_of_its_result_json(trained, tmp_pa
     assert checkpoints.read_rule(path) == Rule(16, "probabilities")
 
 
-COMBINED = pytest.mark.parametrize("combine", ["probabilities", "log_probabilities"])
+def test_a_rule_in_words():
+    assert Rule(1).in_words() == "a window every column, probabilities averaged"
+    rule = Rule(16, "log_probabilities", sizes=(1, 0.88))
+    assert rule.in_words() == "a window every 16 columns at the sizes 1, 0.88, log probabilities averaged"
+
+
+RULES = pytest.mark.parametrize(
+    "rule", [Rule(7), Rule(7, "log_probabilities"), Rule(7, "log_probabilities", sizes=(1, 0.8, 1.25))]
+)
 
 
 @pytest.fixture
-def checkpoint(trained, tmp_path, combine):
-    """A copy of the trained network whose rule has another stride and another combination."""
+def checkpoint(trained, tmp_path, rule):
+    """A copy of the trained network with another rule."""
     path = tmp_path / "best.keras"
     shutil.copy(trained[0] / "best.keras", path)
-    checkpoints.add_finish(path, Finish(checkpoints.read_calibration(path), Rule(7, combine)))
+    checkpoints.add_finish(path, Finish(checkpoints.read_calibration(path), rule))
     return path
 
 
-@COMBINED
-def test_one_line_five_ways(trained, checkpoint, combine, tmp_path):
+@RULES
+def test_one_line_five_ways(trained, checkpoint, rule, tmp_path):
     """The scan of a run, evaluate, identify, the SavedModel and ONNX give one answer, before calibration."""
     network = recognizer.load(checkpoint, checkpoints.read_calibration(checkpoint))
     strips = datasets.strips(network.run, "test", trained[1])
     by_the_run = scanning.see(
-        scanning.seeing(checkpoints.load(checkpoint)), strips, Rule(7, combine), "test"
+        scanning.seeing(checkpoints.load(checkpoint), rule.sizes), strips, rule, "test"
     ).scan.probabilities[0]
     found = {"evaluate": network.see(Lines(strips, list), "test").pooled([np.array([0])])[0][0]}
 
@@ -101,9 +117,9 @@ def test_one_line_five_ways(trained, checkpoint, combine, tmp_path):
         session = onnxruntime.InferenceSession(tmp_path / "out/onnx" / formats.FILES["onnx"])
         columns = lay(example.image, network.height, network.width, black_on_white=True)
         windows = np.ascontiguousarray(scanning.cut(columns, network.width, 7))
-        windows = windows[Rule(7).has_ink(windows)]
+        windows = windows[rule.has_ink(windows)]
         says = session.run(["probabilities"], {"patches": windows})[0]
-        found["onnx"] = Rule(7, combine).answers(Rule(7, combine).votes(says).mean(axis=0)[None])[0]
+        found["onnx"] = rule.answers(rule.votes(says).mean(axis=0)[None])[0]
 
     for name, probabilities in found.items():
         np.testing.assert_allclose(probabilities, by_the_run, atol=1e-4, err_msg=name)
@@ -111,13 +127,13 @@ def test_one_line_five_ways(trained, checkpoint, combine, tmp_path):
         **vars(network.see(Lines(strips, list), "test", Rule(7, "probabilities")).scan)
     ).probabilities[0]
     # The two ways to combine give different answers here.
-    assert np.abs(other - by_the_run).max() > 1e-3 or combine == "probabilities"
+    assert np.abs(other - by_the_run).max() > 1e-3 or rule.combine == "probabilities"
 
 
 def test_evaluate_gives_the_figures_of_result_json(trained, evaluated):
     result = json.loads((trained[0] / "result.json").read_text())
     kept = checkpoints.read_rule(trained[0] / "best.keras")
-    assert result["rule"] == vars(kept) and kept == Rule(10, "probabilities")
+    assert Rule(**result["rule"]) == kept == Rule(10, "probabilities")
     of_test = {
         name.removeprefix("test."): value for name, value in result.items() if name.startswith("test.")
     }

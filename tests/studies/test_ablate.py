@@ -224,7 +224,7 @@ def test_a_row_has_nothing_of_the_row_before(monkeypatch):
         ("--vary=model=article", "changes nothing"),
         ("--vary=seed=3 model=compact", "must not change seed"),
         ("--vary='", "No closing quotation"),
-        ("--scan=model=compact", "--scan can change window_stride and combine only"),
+        ("--scan=model=compact", "--scan can change window_stride, combine, window_sizes only"),
         ("--train_minutes=0", "must be more than 0"),
         ("--train_minutes=inf", "and finite"),
         ("--checkpoint_minutes=nan", "not a finite number"),
