@@ -29,6 +29,15 @@ SPEEDS: dict[str, dict[str, Any]] = {
 }
 """Rows that measure the speed of training → what differs from the flags of the command line."""
 
+OF_WAYS = "half_deepwriter"
+"""The row that the ways below change."""
+
+WAYS = {
+    f"{OF_WAYS}, {way}": way
+    for way in ("state not donated", "one array for Adam", "channels first", "eight channels of ink")
+}
+"""Rows that measure the speed of another way to compute the same → the way, see `gpu_ways`."""
+
 _COSINE = {"learning_rate_schedule": "cosine", "warmup_fraction": 0.03, "window_stride": 16, "epochs": 3}
 
 LEARNING: dict[str, dict[str, Any]] = {
@@ -45,4 +54,5 @@ NAMES = (
     "input",
     *LEARNING,
     *list(SPEEDS)[5:],
+    *WAYS,
 )

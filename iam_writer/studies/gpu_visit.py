@@ -17,13 +17,14 @@ import numpy as np
 
 from iam_writer.common.devices import gpus, on_jax
 from iam_writer.common.provenance import provenance
-from iam_writer.studies import tables
-from iam_writer.studies.gpu_rows import LEARNING, SPEEDS
+from iam_writer.studies import gpu_ways, tables
+from iam_writer.studies.gpu_rows import LEARNING, OF_WAYS, SPEEDS, WAYS
 from iam_writer.training import experiment
 from iam_writer.training.compiling import compiled_model
 from iam_writer.training.data import Data, load
 from iam_writer.training.distribution import set_up_device
 from iam_writer.training.settings import Settings
+from iam_writer.training.steps import JaxSteps
 from iam_writer.training.trainer import ENDLESS, Progress, Trainer
 from pipelines.patch_order import number_of_positions
 
@@ -104,6 +105,8 @@ class Visit:
         keras.backend.clear_session()
         if name in SPEEDS:
             return self._speed(self._settings(SPEEDS[name]))
+        if name in WAYS:
+            return self._speed(self._settings(SPEEDS[OF_WAYS]), WAYS[name])
         if name in LEARNING:
             return self._learn(name, self._settings(LEARNING[name]))
         measures: dict[str, Callable[[], Row]] = {
@@ -119,7 +122,7 @@ class Visit:
     def _data(self, settings: Settings) -> Data:
         return load(settings)
 
-    def _speed(self, settings: Settings) -> Row:
+    def _speed(self, settings: Settings, way: str | None = None) -> Row:
         """The speed of training, the idle share by the meter, and the speed on one call's input that is repeated.
 
         The repeated input lies on the device, so its speed is that of a device that never waits. The two ways to find the
@@ -128,8 +131,12 @@ class Visit:
         data = self._data(settings)
         strategy, precision = set_up_device(settings)
         with strategy.scope():
-            model = compiled_model(settings, len(data.writers), steps=1)
+            model = gpu_ways.changed(compiled_model(settings, len(data.writers), steps=1), settings, way)
         trainer = Trainer(settings, data, model, strategy, Progress(), ENDLESS, {}, time.monotonic())
+        if way == gpu_ways.NOT_DONATED:
+            trainer.steps = JaxSteps(
+                model, data.strips["train"], settings.patch_width, gathers=True, donates=False
+            )
         clock, began = trainer.clock, time.perf_counter()
         with contextlib.closing(clock), contextlib.closing(trainer.calls()) as calls:
             number, call = next(calls)
@@ -297,7 +304,7 @@ def page(rows: Sequence[Row]) -> str:
             f"{1 - row['patches_per_second'] / row['repeated_patches_per_second']:.1%}",
             f"{row['steps_per_call']}",
         )
-        for name in SPEEDS
+        for name in (*SPEEDS, *WAYS)
         if (row := found.get(name))
     ]
     if speeds:

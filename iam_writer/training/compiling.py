@@ -15,12 +15,18 @@ def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
     model = MODELS[settings.model](
         classes, settings.patch_height, settings.patch_width, augment=settings.augment
     )
+    ready(model, settings, _optimizer(settings, steps))
+    return model
+
+
+def ready(model: keras.Model, settings: Settings, optimizer: keras.optimizers.Optimizer) -> None:
+    """Compiles a network for training, and makes all variables that a step needs."""
     # JAX always compiles with XLA. With TensorFlow on a CPU, XLA made the article's network four times slower. TensorFlow's
     # XLA has no deterministic mode.
     on_one_gpu = bool(gpus()) and settings.strategy == "one"
     automatic = on_jax() or (on_one_gpu and not settings.deterministic)
     model.compile(
-        optimizer=_optimizer(settings, steps),
+        optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile={"auto": automatic, "true": True, "false": False}[settings.jit_compile],
@@ -29,7 +35,6 @@ def compiled_model(settings: Settings, classes: int, steps: int) -> keras.Model:
     # variables, and a step of a mirrored strategy cannot make them.
     model.optimizer.build(model.trainable_variables)
     model._compile_metrics.build(keras.KerasTensor((None,)), model.output)
-    return model
 
 
 def _optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:

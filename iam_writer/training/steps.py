@@ -66,8 +66,18 @@ def planned(step: int, steps_per_epoch: int, steps_per_call: int) -> Iterator[tu
 class JaxSteps:
     """Calls on JAX. While calls are made, the newest weights are here and not in the model: `sync` puts them there."""
 
-    def __init__(self, model: keras.Model, strips: Strips, patch_width: int, gathers: bool):
-        """Copies the columns of all strips to the device if it gathers. `model` is compiled, and has all its variables."""
+    def __init__(
+        self, model: keras.Model, strips: Strips, patch_width: int, gathers: bool, donates: bool = True
+    ):
+        """Copies the columns of all strips to the device if it gathers.
+
+        Args:
+          model: compiled, and has all its variables.
+          strips: what it trains on.
+          patch_width: columns of a patch.
+          gathers: whether the device gathers the patches.
+          donates: whether a call may write the new state where the old one was. `gpu_ways` measures what this gives.
+        """
         import jax
 
         self._model, self._state = model, None
@@ -76,7 +86,7 @@ class JaxSteps:
         if keras.distribution.distribution() is not None:
             shardings = (None, [[v.value.sharding for v in part] for part in self._variables()])
         jit = (
-            (lambda function: jax.jit(function, donate_argnums=0, out_shardings=shardings))
+            (lambda function: jax.jit(function, donate_argnums=0 if donates else (), out_shardings=shardings))
             if model.jit_compile
             else lambda function: function
         )
