@@ -13,10 +13,10 @@ from iam_writer.recognition.rule import Rule
 
 
 class LikelyWriter(TypedDict):
-    """One of the known writers, with the probability that holds if one of them wrote the page."""
+    """One of the known writers, with a probability; null if the answer is that none of them wrote the page."""
 
     writer: str
-    probability: float
+    probability: float | None
 
 
 class VerdictAsJson(TypedDict):
@@ -64,7 +64,11 @@ class Verdict:
             "file": self.file,
             "writer": self.writer,
             "probability": self.probability and round(self.probability, 4),
-            "top5": [{"writer": writer, "probability": round(p, 4)} for writer, p in self.top5],
+            # Without a writer no probabilities: they hold only if one of these wrote the page.
+            "top5": [
+                {"writer": writer, "probability": None if self.writer is None else round(p, 4)}
+                for writer, p in self.top5
+            ],
             "lines": self.lines,
             "lines_from": self.lines_from or None,
             "windows": self.windows,

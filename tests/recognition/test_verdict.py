@@ -61,7 +61,7 @@ def test_an_unknown_hand():
         "  cy",
     ]
     assert "%" not in found.as_text()
-    assert found.as_json()["top5"][0] == {"writer": "bob", "probability": 0.7}
+    assert found.as_json()["top5"][0] == {"writer": "bob", "probability": None}
     assert "Warning: It looks printed." in found.as_text()
 
 
