@@ -1,8 +1,8 @@
 """Finds the text lines on a scanned page, for a network that was trained on lines. Does not use TensorFlow.
 
 A scan of a single line works too. The steps are those of any document scanner, and OpenCV does them: find the sheet
-(`sheet`), even out the light and binarise (`ink`), turn the page upright (`upright`), find the lines (`text_lines`), and leave out
-what is printed (`printed`). If a PAGE-XML or ALTO file lies beside the picture, its lines are taken instead. All lengths are in units of the writing's height, so the resolution of the scan does not matter.
+(`sheet`), even out the light and binarise (`ink`), leave out stamps (`stamps`), turn the page upright (`upright`), find the lines
+(`text_lines`), and leave out what is printed (`printed`). If a PAGE-XML or ALTO file lies beside the picture, its lines are taken instead. All lengths are in units of the writing's height, so the resolution of the scan does not matter.
 """
 
 import dataclasses
@@ -24,12 +24,13 @@ from iam_writer.handwriting.ink import (
 )
 from iam_writer.handwriting.layouts import GivenLine, LayoutError
 from iam_writer.handwriting.printed import handwritten
+from iam_writer.handwriting.stamps import stamps
 from iam_writer.handwriting.text_lines import TextLine, text_lines
 from iam_writer.handwriting.upright import UPSIDE_DOWN
 
 __all__ = ["MAX_SIDE", "TURNED", "UPSIDE_DOWN", "VERSION", "Page", "TextLine", "find_lines", "read"]
 
-VERSION = 3
+VERSION = 4
 """Increase it whenever a change makes `find_lines` find other lines or other pixels. Lines that were cut by another
 version are then cut again."""
 
@@ -220,6 +221,10 @@ def find_lines(gray: np.ndarray) -> Page:
     # Of a page on its side, a word would count as a letter.
     letters = min(letter_height(writing), letter_height(np.ascontiguousarray(writing.T)))
     is_page = min(gray.shape) >= upright.LEAST_SIDE
+    stamped, number = stamps(ink, letters) if is_page else (ink, 0)
+    if number:
+        gray, ink = np.where(stamped, np.uint8(PAPER), gray), ink & (1 - stamped)
+        said.append("a stamp was left out" if number == 1 else f"{number} stamps were left out")
     if is_page and letters < _LEAST_LETTERS and 2 * max(gray.shape) <= MAX_SIDE:
         gray = cv2.resize(gray, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
         matrix = np.diag([2, 2, 1]) @ matrix

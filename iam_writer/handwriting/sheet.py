@@ -2,7 +2,8 @@
 
 A sheet lies on a black plate, on a desk, or beside a ruler or a colour chart. It is brighter than what it lies on, its
 outline has four straight sides, and along these sides the brightness changes at once. A side may also lie on the edge of
-the picture. A scan on which no such outline is found stays as it is.
+the picture. Brown paper under the white lid of a scanner is darker than what is around it; then there must be nothing else on the
+lid. A scan on which no such outline is found stays as it is.
 """
 
 import cv2
@@ -28,6 +29,9 @@ _LEAST_STEP = 22
 
 _DARK = 0.5
 """Below this share of the paper's brightness the surround is dark. Shadows on paper are seldom so dark."""
+
+_LEAST_ON_LID, _LID = 0.3, 200
+"""The smallest share of the picture that brown paper under a white lid has, and the least gray of the lid."""
 
 _INWARD = 2.5
 """The sides are moved inwards by so much, so that no edge of the sheet is left."""
@@ -58,6 +62,16 @@ def find(gray: np.ndarray) -> Quad | None:
     otsu, _ = cv2.threshold(closed, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     levels = [otsu, *np.linspace(low, high, 9)[1:-1]]
     found = [quad for level in levels for quad in _quads(closed > level) if _stands_out(small, quad)]
+    if not found:
+        # Turned to its negative, brown paper is brighter than the lid.
+        negative = 255 - small
+        found = [
+            quad
+            for level in levels
+            for quad in _quads(closed < level)
+            if _stands_out(negative, quad) and _is_blank_around(small, quad)
+        ]
+        small = negative
     if not found:
         return None
     # The largest sheet. Of nearly the same outlines the one that stands out most: it lies on the edge exactly.
@@ -194,6 +208,16 @@ def _stands_out(small: np.ndarray, quad: Quad) -> bool:
         dark &= bool(np.mean(outside < _DARK * paper) > 0.8)
     # The border of a shadow on a page looks like one or two sides of a sheet.
     return dark or len(free) >= 3
+
+
+def _is_blank_around(small: np.ndarray, quad: Quad) -> bool:
+    """Whether a sheet has a large share of the picture, and what is around it is bright and empty, as the lid of a scanner is."""
+    inside = cv2.fillConvexPoly(np.zeros_like(small), np.rint(quad).astype(np.int32), 1)
+    around = small[cv2.dilate(inside, np.ones((2 * _STEP + 1, 2 * _STEP + 1), np.uint8)) == 0]
+    if inside.mean() < _LEAST_ON_LID or not len(around):
+        return False
+    lid = float(np.median(around))
+    return bool(lid >= _LID and np.mean(around < lid - _LEAST_STEP) < 0.002)
 
 
 def _contrast(small: np.ndarray, quad: Quad) -> float:

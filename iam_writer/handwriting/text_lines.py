@@ -31,6 +31,9 @@ _LEAST_PITCHES, _LITTLE_INK, _NEAR = 4, 0.35, 0.5
 """Where there are so many lines, a ridge with less than this share of the ink of another one belongs to it if they are nearer to each
 other than this share of the distance of lines."""
 
+_ONE_LINE = 0.4
+"""Heights of letters. Ridges that are nearer to each other are one line, such as a word that is crossed out in a zigzag."""
+
 
 @dataclasses.dataclass(frozen=True)
 class TextLine:
@@ -234,7 +237,7 @@ def _cut_lines(gray: np.ndarray, ink: np.ndarray, middles: np.ndarray, height: f
     amount = np.bincount(distance.argmin(axis=0), np.where(speck, 0, area), len(middles))
     is_line = amount >= 0.04 * np.median(amount)
     middles, distance, amount = middles[is_line], distance[is_line], amount[is_line]
-    is_line = ~_between_lines(middles, amount)
+    is_line = ~_between_lines(middles, amount, height)
     middles, distance = middles[is_line], distance[is_line]
     owner = np.where(speck, -1, distance.argmin(axis=0)).astype(np.int16)
     owned = owner[labels]
@@ -262,22 +265,25 @@ def _cut_lines(gray: np.ndarray, ink: np.ndarray, middles: np.ndarray, height: f
     return sorted(lines, key=lambda line: line.box[1])
 
 
-def _between_lines(middles: np.ndarray, amount: np.ndarray) -> np.ndarray:
-    """Which ridges are no lines, but long bars of a T, or accents, that stand above the letters of a line; bool `[lines]`.
+def _between_lines(middles: np.ndarray, amount: np.ndarray, height: float) -> np.ndarray:
+    """Which ridges are no lines, but long bars of a T, accents, or words that are crossed out; bool `[lines]`.
 
-    Lines of a page are about equally far apart. Such a ridge has little ink, and lies much nearer to a line with more ink.
+    Lines of a page are about equally far apart. Such a ridge lies much nearer to a line with more ink.
 
     Args:
       middles: float `[lines, width]`, see `_cut_lines`.
       amount: float `[lines]`, pixels of ink.
+      height: of the letters.
     """
     if len(middles) < _LEAST_PITCHES:
         return np.zeros(len(middles), bool)
     rows = middles.mean(axis=1)
     pitch = float(np.median(np.diff(rows[amount >= _LITTLE_INK * np.median(amount)])))
     apart = np.abs(rows[:, None] - rows)
-    more = amount[:, None] < _LITTLE_INK * amount  # [ridge, other]
-    return np.asarray((more & (apart < _NEAR * pitch)).any(axis=1))
+    own = amount[:, None]  # Of a ridge; the second axis is the other one.
+    little = (own < _LITTLE_INK * amount) & (apart < _NEAR * pitch)
+    part = (own < amount) & (apart < _ONE_LINE * height)
+    return np.asarray((little | part).any(axis=1))
 
 
 def _cut(gray: np.ndarray, mask: np.ndarray, box: tuple[int, int, int, int]) -> TextLine:

@@ -206,8 +206,16 @@ def test_real_line_images_are_one_line(iam_dir):
         ([100, 280, 460, 640], [9000, 900, 9000, 9000], []),  # A short line at its place.
         ([100, 144, 300, 480, 660], [5000, 9000, 9000, 9000, 9000], []),  # Too much ink for a bar.
         ([100, 144, 300], [900, 9000, 9000], []),  # The distance of so few lines is not known.
+        (
+            [100, 112, 300, 480, 660],
+            [8000, 9000, 9000, 9000, 9000],
+            [0],
+        ),  # A word that is crossed out in a zigzag.
     ],
 )
 def test_a_bar_or_an_accent_near_a_line_is_no_line(rows, amounts, bars):
     middles = np.repeat(np.array(rows, float)[:, None], 5, axis=1)
-    assert np.flatnonzero(text_lines._between_lines(middles, np.array(amounts, float))).tolist() == bars
+    assert (
+        np.flatnonzero(text_lines._between_lines(middles, np.array(amounts, float), height=50)).tolist()
+        == bars
+    )

@@ -55,6 +55,20 @@ def test_a_photograph_on_a_desk_is_straightened():
     assert np.ptp([line.box[0] for line in found.lines]) < 40  # They begin below each other again.
 
 
+@pytest.mark.parametrize("paper", [100, 170, 205])
+def test_brown_paper_under_a_white_lid(paper):
+    """Without the sheet, its dark border would be lines."""
+    found = pages.find_lines(on_plate((drawn_page() / 235 * paper).astype(np.uint8), gray=250))
+    assert len(found.lines) == 8
+    assert found.warnings == ["only the sheet was looked at, not what it lies on"]
+
+
+def test_a_dark_picture_on_a_written_page_is_no_sheet():
+    page = drawn_page(lines=3)
+    page[900:2200, 200:1500] = 120
+    assert sheet.find(page) is None
+
+
 def test_a_sheet_that_leaves_the_picture_on_one_side():
     picture = on_plate(drawn_page())[:, MARGIN + 20 :]
     found = pages.find_lines(picture)
