@@ -314,6 +314,18 @@ class Whitening:
         projection = directions @ (axes / np.sqrt(np.maximum(variances, 1e-12)))
         return cls(mean.astype(np.float32), projection.astype(np.float32))
 
+    def adapted(self, vectors: np.ndarray, writers: np.ndarray, shrinkage: float) -> "Whitening":
+        """Divides also by how the pages of one writer differ in another collection, see `fit_within`.
+
+        Args:
+          vectors: float `[n, dimensions]`, see `features`; those of a single page add nothing.
+          writers: `[n]` labels.
+          shrinkage: from 0, the spread as measured, to 1, nothing changes.
+        """
+        variances, axes = np.linalg.eigh(shrunk(_within(self.apply(vectors), writers), shrinkage))
+        turned = (axes / np.sqrt(np.maximum(variances, 1e-12))) @ axes.T
+        return Whitening(self.mean, (self.projection @ turned).astype(np.float32))
+
     def project(self, vectors: np.ndarray) -> np.ndarray:
         """float `[n, dimensions]` → float32 `[n, components]`, before they are brought to unit length."""
         return np.asarray((vectors - self.mean) @ self.projection, np.float32)

@@ -143,6 +143,14 @@ def test_a_population_of_the_same_collection(collection, anchors):
     assert np.abs(odds).max() <= np.log(20)
 
 
+def test_few_pairs_that_are_all_told_apart_do_not_make_ratios_surer(collection):
+    """They would fit many calibrations. Twenty writers cannot say that another one than that of invented writers holds."""
+    counts, writers = collection
+    wheel = reference.read()
+    found = populations.of_pages(wheel, counts[:40], writers[:40]).comparer
+    np.testing.assert_allclose(found.odds, wheel.odds_among, rtol=0.3)
+
+
 def test_few_writers_or_none_known_are_told(collection):
     counts, writers = collection
     wheel = reference.read()

@@ -69,6 +69,18 @@ def test_whitened_data_have_a_spread_of_one():
     np.testing.assert_allclose(inside.T @ inside / 400, np.eye(5), atol=1e-3)
 
 
+def test_a_whitening_learns_how_pages_of_one_writer_differ_in_another_collection():
+    random = np.random.default_rng(0)
+    writers = np.arange(200) // 2
+    hands, pages = random.normal(size=(100, 4))[writers], random.normal(size=(200, 4)) * [3, 0.1, 0.1, 0.1]
+    plain = descriptor.Whitening(np.zeros(4, np.float32), np.eye(4, dtype=np.float32))
+    adapted = plain.adapted(hands + pages, writers, 0.0)
+    # What differs most between pages of one writer counts least.
+    assert np.linalg.norm(adapted.projection[0]) < 0.5 * np.linalg.norm(adapted.projection, axis=1)[1:].min()
+    same = plain.adapted(hands + pages, writers, 1.0)
+    np.testing.assert_allclose(same.apply(hands), plain.apply(hands), atol=1e-5)
+
+
 @pytest.mark.parametrize("shrinkage", [0.05, 0.5])
 def test_discriminants_are_those_of_scikit_learn(shrinkage):
     random = np.random.default_rng(0)
