@@ -94,9 +94,6 @@ def of_pages(
         )
         return Population(comparer, about, number)
     about = f"{len(counts)} pages by {number} writers; calibrated on their pairs. {drawn}"
-    vectors = descriptor.features(counts.sum(axis=1))
-    whitening = comparer.whitening.adapted(vectors, np.array(writers), SHRINKAGE)
-    comparer = dataclasses.replace(comparer, whitening=whitening)
     return Population(_calibrated(comparer, counts, writers), about, number)
 
 
@@ -112,19 +109,52 @@ def _few_of_each(writers: Sequence[str]) -> list[int]:
 
 
 def _calibrated(comparer: Comparer, counts: np.ndarray, writers: Sequence[str]) -> Comparer:
-    """With odds that fit the pairs of these pages: log odds a + b × the log odds before.
+    """With a whitening that knows how pages of one writer differ here, and odds that fit the pairs of these pages.
 
-    Two numbers are fitted, so a small population suffices. The wheel's way in which odds depend on the amount of writing
-    is kept.
+    The odds are log odds a + b × the log odds before. Two numbers are fitted, so a small population suffices. The wheel's way in
+    which odds depend on the amount of writing is kept. The pairs are those of each half of the writers, by a whitening that has
+    not seen them: pairs that it has learnt from would look too much alike.
     """
-    first, second = np.triu_indices(len(counts), 1)
     _, labels = np.unique(writers, return_inverse=True)
-    same = labels[first] == labels[second]
+    vectors = descriptor.features(counts.sum(axis=1))
+
+    def adapted(chosen: np.ndarray) -> Comparer:
+        whitening = comparer.whitening.adapted(vectors[chosen], labels[chosen], SHRINKAGE)
+        return dataclasses.replace(comparer, whitening=whitening)
+
+    # Those who wrote two pages or more are divided equally.
+    order = np.argsort(np.bincount(labels) < 2, kind="stable")
+    is_even = (np.argsort(order) % 2 == 0)[labels]
+    before, same = [], []
+    for half in (is_even, ~is_even):
+        log_odds = _among_each_other(adapted(~half), counts[half], labels[half], labels)
+        first, second = np.triu_indices(len(log_odds), 1)
+        before.append(log_odds[first, second])
+        same.append(labels[half][first] == labels[half][second])
+    return _fitted(adapted(labels >= 0), np.concatenate(before), np.concatenate(same), counts, labels)
+
+
+def _among_each_other(
+    comparer: Comparer, counts: np.ndarray, labels: np.ndarray, of_cohort: np.ndarray
+) -> np.ndarray:
+    """Log odds of pages with each other, float64 `[n, n]`. Pages of the cohort by the same writer are left out of it."""
     if comparer.cohort is None:
-        every = comparer.unbounded(counts, counts)
-    else:
-        every = comparer.among_inputs(counts, counts, labels[:, None] == labels) @ comparer.odds
-    before = every[first, second]
+        return comparer.unbounded(counts, counts)
+    return np.asarray(comparer.among_inputs(counts, counts, labels[:, None] == of_cohort) @ comparer.odds)
+
+
+def _fitted(
+    comparer: Comparer, before: np.ndarray, same: np.ndarray, counts: np.ndarray, labels: np.ndarray
+) -> Comparer:
+    """The comparer with odds that fit pairs.
+
+    Args:
+      comparer: before.
+      before: float64 `[pairs]`, the log odds of some pairs.
+      same: bool `[pairs]`, whether one hand wrote them.
+      counts: int64 `[n, 2, SIZE]`, of all pages.
+      labels: int `[n]`, their writers.
+    """
     inputs = np.stack([np.ones_like(before), before], axis=1)
     shift, slope = fit_logistic(
         inputs, same, prior=np.array([0.0, 1.0]), ridge=STIFFNESS / len(np.unique(labels))
