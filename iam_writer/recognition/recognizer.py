@@ -115,7 +115,8 @@ class Recognizer(abc.ABC, Generic[S]):
 
         A known hand is most like itself the right way up. A network is right about 58 of 59 validation forms of IAM's
         top50, whichever way up they are. `pages` sees only the shape of the lines: it is right about 54 forms that are the
-        right way up, and about 47 that are upside down.
+        right way up, and about 47 that are upside down. A known hand on a page whose lines have the shape of upright ones is
+        not looked at again.
 
         Args:
           page: as it was read.
@@ -125,6 +126,8 @@ class Recognizer(abc.ABC, Generic[S]):
           None if the hand is known neither way up. Then nothing can be said.
         """
         as_it_is = self.answer(scan)
+        if as_it_is.known and pages.UPSIDE_DOWN not in page.warnings:
+            return False
         turned = self.answer(self.scan(page, upside_down=True))
         if not (as_it_is.known or turned.known):
             return None

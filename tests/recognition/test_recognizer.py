@@ -72,9 +72,9 @@ def test_windows_without_ink_do_not_vote(network, page):
 @pytest.mark.parametrize(
     ("as_it_is", "turned", "lines_say", "found"),
     [
-        (0.8, 0.2, False, False),
+        (0.6, 0.8, False, False),  # A known hand on upright lines: it does not look again.
         (0.8, 0.6, True, False),  # The network knows better than the shape of lines,
-        (0.6, 0.8, False, True),
+        (0.6, 0.8, True, True),
         (0.2, 0.8, False, True),
         (0.2, 0.4, False, None),  # but not of a hand that it does not know.
         (0.4, 0.2, True, None),
@@ -92,7 +92,8 @@ def test_a_page_more_like_a_known_hand_when_turned_is_upside_down(
         network, "answer", lambda scan: recognizer.Answer(np.ones(5) / 5, likeness[scan], threshold=0.5)
     )
     assert network.is_upside_down(page, "as it is") is found
-    for before, after in zip(laid, *looked_at, strict=True):
+    assert len(looked_at) == (as_it_is < 0.5 or lines_say)
+    for before, after in zip(laid * len(looked_at), sum(looked_at, []), strict=True):
         np.testing.assert_array_equal(after, np.rot90(before, 2))
     warned = lines_say if found is None else found
     assert network.warnings(page, "as it is") == ["odd", *[pages.UPSIDE_DOWN] * warned]
