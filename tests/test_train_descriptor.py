@@ -102,6 +102,31 @@ def test_a_page_is_answered_as_the_same_lines_in_the_dataset(learnt, fused, name
     assert verdict.validation_forms == 5 and verdict.top5[0][1] <= 6 / 7 + 1e-9
 
 
+def test_the_resolution_of_a_picture_that_was_made_smaller_is_tried(learnt, monkeypatch):
+    """An open book at 300 dpi is too large, so its lines were found at 219 dpi. Otherwise 200 dpi would be the nearest."""
+    import io
+
+    from PIL import Image
+
+    from iam_writer.handwriting.pages import Page, TextLine
+
+    settings = learnt[0]
+    some = opened(f"{settings.workdir}/best.descriptor")
+    some.discriminants = dataclasses.replace(some.discriminants, usual_fit=np.inf)
+    examples = list(datasets.line_examples(datasets.builders(some.run, settings.data_dir), "test"))[:3]
+    images = [Image.open(io.BytesIO(example.image)).convert("L") for example in examples]
+    small = [
+        np.asarray(image.resize([round(0.73 * length) for length in image.size], Image.Resampling.LANCZOS))
+        for image in images
+    ]
+    lines = [TextLine(image, (0, 0, 9, 9)) for image in small]
+    shrunk = Page(small[0], 0.0, lines, [], matrix=np.diag([0.73, 0.73, 1]))
+    fits = {219.0: 2.0, 200.0: 1.0}
+    monkeypatch.setattr(type(some), "_fit", lambda self, counts: fits.get(counts.dpi, 0.0))
+    assert some.scan(shrunk).dpi == 219
+    assert some.scan(Page(small[0], 0.0, lines, [])).dpi == 200
+
+
 def test_a_blank_line_says_nothing(learnt):
     settings = learnt[0]
     some = opened(f"{settings.workdir}/best.descriptor")

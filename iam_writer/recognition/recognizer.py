@@ -214,7 +214,7 @@ class DescriptorRecognizer(Recognizer[Counts]):
         If no known hand explains the page as well as it explains half of the validation lines, the page may be of another
         resolution. Then some lines are also counted at each of RESOLUTIONS, and the resolution at which the known hands
         explain them best is taken. The sizes of strokes and letters alone cannot tell a resolution, since hands differ in
-        them.
+        them. A picture that was too large was made smaller, such as an open book at 300 dpi. So its resolution is tried, too.
         """
         step = -1 if upside_down else 1
         lines = [line.image[::step, ::step] for line in page.lines]
@@ -222,11 +222,11 @@ class DescriptorRecognizer(Recognizer[Counts]):
         if self._fit(found) >= self.discriminants.usual_fit:
             return found
         longest = np.argsort([-line.shape[1] for line in lines], kind="stable")[:ENOUGH]
-        at_dpi = {
-            dpi: _counts([lines[i] for i in longest], dpi) for dpi in RESOLUTIONS if dpi != descriptor.DPI
-        }
+        shrunk = round(descriptor.DPI * page.scale)
+        margins = {**RESOLUTIONS, **({float(shrunk): 0.0} if page.scale < 0.95 else {})}
+        at_dpi = {dpi: _counts([lines[i] for i in longest], dpi) for dpi in margins if dpi != descriptor.DPI}
         at_dpi[descriptor.DPI] = Counts(found.of_lines[longest])  # They have been counted.
-        tried = {dpi: self._fit(at_dpi[dpi]) - margin for dpi, margin in RESOLUTIONS.items()}
+        tried = {dpi: self._fit(at_dpi[dpi]) - margin for dpi, margin in margins.items()}
         dpi = max(tried, key=tried.__getitem__)
         return found if dpi == descriptor.DPI else _counts(lines, dpi)
 
