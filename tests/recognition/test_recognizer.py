@@ -93,8 +93,9 @@ def test_a_page_more_like_a_known_hand_when_turned_is_upside_down(
     )
     assert network.is_upside_down(page, "as it is") is found
     assert len(looked_at) == (as_it_is < 0.5 or lines_say)
-    for before, after in zip(laid * len(looked_at), sum(looked_at, []), strict=True):
-        np.testing.assert_array_equal(after, np.rot90(before, 2))
+    for lines in looked_at:
+        for before, after in zip(laid, lines, strict=True):
+            np.testing.assert_array_equal(after, np.rot90(before, 2))
     warned = lines_say if found is None else found
     assert network.warnings(page, "as it is") == ["odd", *[pages.UPSIDE_DOWN] * warned]
 
