@@ -15,7 +15,8 @@ There are three ways to say who the known writers are:
 The program prints at most five likely writers for each page. It takes images of any kind with dark ink on light paper, at
 about 300 dpi.
 
-The answer is "none of the known writers" if the page speaks for two hands with each of them. A network has a threshold
+The answer is "none of the known writers" if the page does not speak strongly enough for one hand with any of them: among 50 known
+writers, more than 50 times as likely is needed, because one of them is somewhat like the page by chance. A network has a threshold
 instead: the page must be as like the hand of the likeliest writer as 95 % of the known writers' own pages are. The
 probabilities of a network were calibrated on validation pages.
 

@@ -72,6 +72,7 @@ class RankingAsJson(TypedDict):
     file: str
     writer: str | None
     candidates: list[Candidate]
+    known_writers: int
     lines: int
     lines_from: str | None
     warnings: list[str]
@@ -83,8 +84,10 @@ class Ranking:
 
     Attributes:
       file: the page.
-      writer: the writer; None if the page speaks for two hands with each known writer.
+      writer: the writer; None if no known writer is `known` times as likely under one hand as under two. So many times is just
+        enough if it was as likely before that one of them wrote the page as that somebody else did.
       candidates: the most similar known writers, with the logarithm (base 10) of the odds that one hand wrote both.
+      known: how many known writers there are.
       lines: how many text lines were found on the page.
       warnings: sentences about what makes the answer less reliable.
       lines_from: the PAGE-XML or ALTO file that gave the lines; empty if the program has found them.
@@ -93,6 +96,7 @@ class Ranking:
     file: str
     writer: str | None
     candidates: tuple[tuple[str, float], ...]
+    known: int
     lines: int
     warnings: tuple[str, ...]
     lines_from: str = ""
@@ -102,6 +106,7 @@ class Ranking:
             "file": self.file,
             "writer": self.writer,
             "candidates": [{"writer": writer, "log10_odds": odds} for writer, odds in self.candidates],
+            "known_writers": self.known,
             "lines": self.lines,
             "lines_from": self.lines_from or None,
             "warnings": list(self.warnings),
@@ -114,6 +119,10 @@ class Ranking:
             rows = [f"{self.file}: written by {self.writer}"]
         width = max(len(writer) for writer, _ in self.candidates)
         rows += [f"  {writer:{width}}  {in_words(odds)}" for writer, odds in self.candidates]
+        if self.writer is None and self.candidates[0][1] > 0:
+            rows.append(
+                f"  Among {self.known} writers, one is somewhat like the page by chance. So more than {self.known} times is needed."
+            )
         rows.append(
             f"  {self.lines} line{'s' * (self.lines != 1)} of writing were compared.".replace(
                 "line of writing were", "line of writing was"
@@ -209,7 +218,9 @@ def rank(asked: Sample, known: Mapping[str, Sample], population: Reference) -> R
     counts = np.stack([known[name].counts for name in names])
     comparer = population.among(counts) if len(names) >= MANY else population.alone()
     near = comparer.cosines(asked.counts[None], counts)[0]
-    odds = comparer.log_odds(asked.counts[None], counts)[0] / math.log(10)
+    unbounded = comparer.unbounded(asked.counts[None], counts)[0] / math.log(10)
+    bound = math.log10(comparer.writers)
+    odds = np.clip(unbounded, -bound, bound)
     order = np.argsort(-near, kind="stable")[:SHOWN]
     best = int(order[0])
     warnings = [text for page in asked.pages for text in page.warnings]
@@ -219,8 +230,9 @@ def rank(asked: Sample, known: Mapping[str, Sample], population: Reference) -> R
     warnings += too_little(min(asked.amount, known[names[best]].amount), comparer)
     return Ranking(
         asked.name,
-        names[best] if odds[best] > 0 else None,
+        names[best] if unbounded[best] > math.log10(len(names)) else None,
         tuple((names[i], float(odds[i])) for i in order),
+        len(names),
         asked.lines,
         tuple(warnings),
         asked.pages[0].layout if len(asked.pages) == 1 else "",

@@ -42,6 +42,25 @@ def test_a_stranger_is_none_of_the_known_writers(pages):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("known", "times", "named"), [(4, 30, True), (40, 30, False), (40, 50, True)])
+def test_among_many_writers_a_page_must_speak_more_strongly(pages, monkeypatch, known, times, named):
+    """One of forty writers is somewhat like any page by chance."""
+    samples, _ = hands.known_writers(pages[0])
+    of_two = list(samples.values())[:2]
+    many = {f"w{number:02}": of_two[number > 0] for number in range(known)}
+
+    def unbounded(self, asked, others):
+        return np.log([[times, *[0.1] * (len(others) - 1)]])
+
+    monkeypatch.setattr(reference.Comparer, "unbounded", unbounded)
+    found = hands.rank(hands.sample("a", [str(pages[1][0])]), many, reference.read())
+    assert found.writer == ("w00" if named else None)
+    assert found.as_json()["known_writers"] == known
+    assert found.candidates[0] == ("w00", pytest.approx(np.log10(times)))
+    assert ("So more than 40 times is needed" in found.as_text()) is not named
+
+
+@pytest.mark.slow
 def test_a_file_that_is_no_image_is_left_out_and_named(pages, tmp_path):
     (tmp_path / "known/ada").mkdir(parents=True)
     (tmp_path / "known/ada/good.png").write_bytes(pages[1][0].read_bytes())
