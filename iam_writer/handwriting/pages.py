@@ -45,6 +45,10 @@ _LEAST_LETTERS, _FEW_PIXELS = 28, 20
 would break. Below the second number it gets a warning, too. With their ascenders, IAM's letters are 40 to 120 pixels high at 300 dpi,
 and 13 to 40 at 100 dpi."""
 
+_FEWEST_PIXELS, _NO_LINE = 10, 150
+"""Pixels. A picture whose letters are less high than the first number is refused: at 100 dpi, the least that was measured, the smallest
+hands have 13. A picture that is less high or less wide than the second number is a word or a line, and is not refused."""
+
 _MAX_INK = 0.4
 """The largest share of ink on a page. Dense writing has 0.12, a word cut close to its letters 0.3, a photograph 0.5."""
 
@@ -220,6 +224,8 @@ def find_lines(gray: np.ndarray) -> Page:
     writing = upright.without_rulings(ink)
     # Of a page on its side, a word would count as a letter.
     letters = min(letter_height(writing), letter_height(np.ascontiguousarray(writing.T)))
+    if min(gray.shape) >= _NO_LINE and letters < _FEWEST_PIXELS:
+        return Page(gray, 0.0, [], [*said, _low(letters)], matrix)
     is_page = min(gray.shape) >= upright.LEAST_SIDE
     stamped, number = stamps(ink, letters) if is_page else (ink, 0)
     if number:

@@ -6,7 +6,7 @@ import cv2
 import iam_pages
 import numpy as np
 import pytest
-from handwriting_pages import cat_photograph, printed_page, written_line, written_page
+from handwriting_pages import cat_photograph, drawn_page, printed_page, written_line, written_page
 from PIL import Image
 
 from iam_writer.common.errors import BadImageError
@@ -218,4 +218,15 @@ def test_a_bar_or_an_accent_near_a_line_is_no_line(rows, amounts, bars):
     assert (
         np.flatnonzero(text_lines._between_lines(middles, np.array(amounts, float), height=50)).tolist()
         == bars
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dpi", "lines"), [(100, 8), (40, 0)])
+def test_letters_of_too_few_pixels_are_refused_and_the_reason_is_the_resolution(dpi, lines):
+    page = cv2.resize(drawn_page(), None, fx=dpi / 300, fy=dpi / 300, interpolation=cv2.INTER_AREA)
+    found = pages.find_lines(page)
+    assert len(found.lines) == lines
+    assert len(found.warnings) == 1 and found.warnings[0].startswith(
+        "its resolution is low: letters are only"
     )
