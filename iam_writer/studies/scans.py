@@ -104,8 +104,8 @@ def run(
         "checkpoint": checkpoint,
         "dataset": [builder.info.full_name for builder in own.values()],
         "split": split,
-        "rule": rule and dataclasses.asdict(rule),
-        "rule_of_checkpoint": kept and dataclasses.asdict(kept),
+        "rule": rule and json.loads(rule.to_json()),
+        "rule_of_checkpoint": kept and json.loads(kept.to_json()),
         "results": {CLEAN: accuracies(lines(split), CLEAN)},
     }
     for name in CORRUPTIONS:
