@@ -102,6 +102,7 @@ def test_every_setting_is_read_back_from_its_flag(tmp_path):
         "data_dir": "/c",
         "workdir": "/d",
         "steps_per_call": "7",
+        "window_sizes": ["1", "0.88"],
         "script": "greek",
         "test_script": "latin",
     }
@@ -421,6 +422,8 @@ def test_full_disk(settings, monkeypatch, capsys):
         ("--epochs=some", "invalid literal"),
         ("--model=transformer", "should be one of <article|half_deepwriter|deepwriter|compact|descriptor>"),
         ("--dataset=iam_writer/top50,iam_writer/top51", "should be one of"),
+        ("--window_sizes=1,large", "must be numbers of 0.5 to 2.0"),
+        ("--window_sizes=1,1", "each once"),
         ("--dataset=iam_writer/top50,iam_writer/writers301", "the same writers under two names"),
         (
             ["--dataset=iam_writer/top50,iam_writer/folder", "--manual_dir=a,b,c"],
