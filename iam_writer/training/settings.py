@@ -57,7 +57,7 @@ class Settings:
 
     dataset: str = _setting(
         "iam_writer/synthetic",
-        f"The dataset: {DATASETS_IN_WORDS} Several, with commas between, train one network.on all of them.",
+        f"The dataset: {DATASETS_IN_WORDS} Several, with commas between, train one network on all of them.",
         is_key=True,
     )
     manual_dir: str | None = None
