@@ -4,7 +4,10 @@ A line, a region or a page is turned into histograms, counted on black-and-white
 
 * contour hinge: how the outline of ink bends, at three scales (M. Bulacu and L. Schomaker, "Text-independent writer
   identification and verification using textural and allographic features", IEEE TPAMI 29(4), 2007, their f2);
-* runs of paper between ink, in rows and in columns (the same article, f5);
+* smooth edges: the directions that the edge of the ink has at two points of an outline, after the image was blurred, so that
+  the steps between pixels do not count (after M. Bulacu, L. Schomaker and L. Vuurpijl, "Writer identification using
+  edge-based directional features", ICDAR 2003);
+* runs of paper between ink, in rows and in columns (the first article, f5);
 * local binary patterns on circles of several radii (A. Nicolaou, A. D. Bagdanov, M. Liwicki and D. Karatzas, "Sparse
   radial sampling LBP for writer identification", ICDAR 2015).
 
@@ -21,7 +24,7 @@ from PIL import Image
 
 from pipelines.two_tones import BLACK, two_tones
 
-VERSION = 2
+VERSION = 3
 """Of what is counted. Raise it when the same image gives other counts."""
 
 DPI = 300
@@ -29,6 +32,9 @@ DPI = 300
 
 LEGS = (3, 5, 10)
 """Pixels along a contour from the point that a hinge stands on to the ends of its legs."""
+
+EDGES = ((1.2, 12), (2.5, 8))
+"""Pixels: the standard deviation of the blur, and how far the two points lie before and after the middle of their contour."""
 
 DIRECTIONS = 24
 """Sectors of the circle, the first centred on the direction of reading, so that no common direction lies on an edge."""
@@ -53,6 +59,7 @@ _PATTERNS = 256
 
 HISTOGRAMS = {
     **{f"contour hinge, legs of {leg}": _PAIRS for leg in LEGS},
+    **{f"smooth edges, {apart} pixels": DIRECTIONS**2 for _, apart in EDGES},
     "runs of paper in rows": LONGEST_RUN,
     "runs of paper in columns": LONGEST_RUN,
     **{f"patterns around ink, radius {radius}": _PATTERNS for radius in RADII},
@@ -79,10 +86,10 @@ def counts(gray: np.ndarray) -> np.ndarray:
       int64 `[SIZE]`; all zero if there is no ink. Counts of several lines may be added.
     """
     ink = two_tones(gray) == BLACK
+    contours = Contours.of(ink)
+    hinges, edges = hinge_counts(contours), edge_counts(ink, contours)
     around_ink, around_paper = pattern_counts(ink)
-    return np.concatenate(
-        [*hinge_counts(ink), run_counts(ink), run_counts(ink.T), *around_ink, *around_paper]
-    )
+    return np.concatenate([*hinges, *edges, run_counts(ink), run_counts(ink.T), *around_ink, *around_paper])
 
 
 def counts_of_file(image: bytes) -> np.ndarray:
@@ -102,34 +109,81 @@ def histogram(counts: np.ndarray, name: str) -> np.ndarray:
     return counts[..., _FIRST[name] : _FIRST[name] + HISTOGRAMS[name]]
 
 
-def hinge_counts(ink: np.ndarray) -> list[np.ndarray]:
+@dataclasses.dataclass(frozen=True)
+class Contours:
+    """The pixels of ink on outer and inner contours, in their order.
+
+    Attributes:
+      points: int `[n, 2]`, x and y.
+      first: int `[n]`, the number of the first pixel of the same contour.
+      length: int `[n]`, how many pixels that contour has.
+    """
+
+    points: np.ndarray
+    first: np.ndarray
+    length: np.ndarray
+
+    @classmethod
+    def of(cls, ink: np.ndarray) -> "Contours":
+        """Args:
+        ink: bool `[height, width]`.
+        """
+        padded = np.pad(ink, 1).astype(np.uint8)
+        found, _ = cv2.findContours(padded, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        lengths = np.array([len(contour) for contour in found], np.int64)
+        first = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        points = np.concatenate([np.zeros((0, 1, 2), np.int32), *found]).reshape(-1, 2) - 1
+        return cls(points, first, np.repeat(lengths, lengths))
+
+    def around(self, apart: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The numbers of pixels, and of those that lie `apart` pixels before and after each on its contour.
+
+        Contours of no more than twice as many pixels are specks, and are left out.
+        """
+        here = np.flatnonzero(self.length > 2 * apart)
+        first, length = self.first[here], self.length[here]
+        place = here - first
+        return here, first + (place - apart) % length, first + (place + apart) % length
+
+
+def hinge_counts(contours: Contours) -> list[np.ndarray]:
     """Counts the pairs of directions of a hinge's legs, for each of LEGS.
 
-    A hinge stands on a point of an outer or inner contour. Its legs end `leg` pixels before and after it. Contours
-    that are shorter than the two legs are specks, and are left out.
-
-    Args:
-      ink: bool `[height, width]`.
+    A hinge stands on a pixel of a contour. Its legs end `leg` pixels before and after it.
 
     Returns:
       int64 `[300]` a leg.
     """
-    contours, _ = cv2.findContours(np.pad(ink, 1).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    if not contours:
-        return [np.zeros(_PAIRS, np.int64) for _ in LEGS]
-    lengths = np.array([len(contour) for contour in contours])
-    points = np.concatenate(contours).reshape(-1, 2)
-    # Of each point: the number of its contour's first point, that contour's length, its own place on it.
-    first, length = np.repeat(np.cumsum(lengths) - lengths, lengths), np.repeat(lengths, lengths)
-    place = np.arange(len(points)) - first
     found = []
     for leg in LEGS:
-        kept = length > 2 * leg
-        here, start, around, at = points[kept], first[kept], length[kept], place[kept]
-        after = _sectors(points[start + (at + leg) % around] - here, leg)
-        before = _sectors(points[start + (at - leg) % around] - here, leg)
-        both = (after >= 0) & (before >= 0)
-        found.append(np.bincount(_PAIR[after[both], before[both]], minlength=_PAIRS))
+        here, before, after = contours.around(leg)
+        ends = (_sectors(contours.points[end] - contours.points[here], leg) for end in (before, after))
+        one, other = ends
+        both = (one >= 0) & (other >= 0)
+        found.append(np.bincount(_PAIR[one[both], other[both]], minlength=_PAIRS))
+    return found
+
+
+def edge_counts(ink: np.ndarray, contours: Contours) -> list[np.ndarray]:
+    """Counts the pairs of directions in which the edge faces before and after a pixel of a contour, for each of EDGES.
+
+    Args:
+      ink: bool `[height, width]`.
+      contours: of the same image.
+
+    Returns:
+      int64 `[576]` each: number of the direction before × DIRECTIONS + number of the direction after.
+    """
+    found = []
+    for blur, apart in EDGES:
+        smooth = cv2.GaussianBlur(
+            np.pad(ink, 1).astype(np.float32), (0, 0), blur, borderType=cv2.BORDER_CONSTANT
+        )
+        x, y = contours.points.T + 1
+        right, down = smooth[y, x + 1] - smooth[y, x - 1], smooth[y + 1, x] - smooth[y - 1, x]
+        facing = _sector(right, down)
+        _, before, after = contours.around(apart)
+        found.append(np.bincount(facing[before] * DIRECTIONS + facing[after], minlength=DIRECTIONS**2))
     return found
 
 
@@ -141,9 +195,15 @@ def _sectors(steps: np.ndarray, leg: int) -> np.ndarray:
 def _sector_table(leg: int) -> np.ndarray:
     """The sectors of all steps that a leg can take: int64 `[1 + 2 leg, 1 + 2 leg]`, by y and x."""
     y, x = np.mgrid[-leg : leg + 1, -leg : leg + 1]
-    sectors = np.rint(np.arctan2(-y, x) * (DIRECTIONS / (2 * np.pi))).astype(np.int64) % DIRECTIONS
+    sectors = _sector(x, y)
     sectors[leg, leg] = -1
     return sectors
+
+
+def _sector(right: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """The number of the sector that contains each direction, counter-clockwise as seen."""
+    turns = np.arctan2(-down, right) / (2 * np.pi)
+    return np.rint(turns * DIRECTIONS).astype(np.int64) % DIRECTIONS
 
 
 _SECTORS = {leg: _sector_table(leg) for leg in LEGS}
@@ -200,12 +260,13 @@ def _pattern_histogram(patterns: np.ndarray, where: np.ndarray | None) -> np.nda
     return np.ravel(found).astype(np.int64)  # OpenCV 4 returns a column, OpenCV 5 a row.
 
 
-def _moved_bins(sector: list[int], bit: list[int]) -> np.ndarray:
+def _moved_bins(sector: list[int], bit: list[int], backwards: bool) -> np.ndarray:
     """Where each bin of a vector of counts comes from when directions change: int `[SIZE]`.
 
     Args:
       sector: the new number of each of DIRECTIONS.
       bit: the new number of each of the eight points on a circle.
+      backwards: whether contours then run the other way.
     """
     moved = np.arange(SIZE)
     of_pattern = np.array(
@@ -213,19 +274,23 @@ def _moved_bins(sector: list[int], bit: list[int]) -> np.ndarray:
     )
     first, second = np.triu_indices(DIRECTIONS)
     of_pair = _PAIR[np.array(sector)[first], np.array(sector)[second]]
+    of_edge = np.array(sector)[:, None] * DIRECTIONS + np.array(sector)
+    of_edge = np.ravel(of_edge.T if backwards else of_edge)
     for name, start in _FIRST.items():
         if name.startswith("contour hinge"):
             moved[start + of_pair] = start + np.arange(_PAIRS)
+        elif name.startswith("smooth edges"):
+            moved[start + of_edge] = start + np.arange(DIRECTIONS**2)
         elif name.startswith("patterns"):
             moved[start + of_pattern] = start + np.arange(_PATTERNS)
     return moved
 
 
 _UPSIDE_DOWN = _moved_bins(
-    [(k + DIRECTIONS // 2) % DIRECTIONS for k in range(DIRECTIONS)], [(k + 4) % 8 for k in range(8)]
+    [(k + DIRECTIONS // 2) % DIRECTIONS for k in range(DIRECTIONS)], [(k + 4) % 8 for k in range(8)], False
 )
 _MIRRORED = _moved_bins(
-    [(DIRECTIONS // 2 - k) % DIRECTIONS for k in range(DIRECTIONS)], [(4 - k) % 8 for k in range(8)]
+    [(DIRECTIONS // 2 - k) % DIRECTIONS for k in range(DIRECTIONS)], [(4 - k) % 8 for k in range(8)], True
 )
 
 
@@ -239,26 +304,27 @@ def mirrored(counts: np.ndarray) -> np.ndarray:
     return np.asarray(counts[..., _MIRRORED])
 
 
-def features(counts: np.ndarray, centres: str = "all") -> np.ndarray:
+def features(counts: np.ndarray, known_hands: bool = False) -> np.ndarray:
     """Vectors whose Euclidean distance is the Hellinger distance of the histograms, which suits distributions better.
 
     Each histogram is divided by its sum, so that all have the same weight. Then the square roots are taken.
 
     Args:
       counts: int `[n, SIZE]`, see `counts`.
-      centres: which circles count. 'all': patterns around ink and paper are added, without pattern 0; best for hands
-        that nobody has seen before. 'ink': only those around ink, without pattern 255, the inside of strokes; best
-        for discriminants.
+      known_hands: what counts. False: hinges, runs, and patterns around ink and paper, added, without pattern 0; best for hands
+        that nobody has seen before. True: also smooth edges, and of the patterns only those around ink, without pattern 255,
+        the inside of strokes; best for discriminants.
 
     Returns:
-      float32 `[n, 4604]` of unit length; zero where nothing was counted.
+      float32 `[n, 4604]`, or `[n, 5756]` for known hands, of unit length; zero where nothing was counted.
     """
-    parts = [histogram(counts, name) for name in HISTOGRAMS if not name.startswith("patterns")]
+    skipped = ("patterns",) if known_hands else ("patterns", "smooth edges")
+    parts = [histogram(counts, name) for name in HISTOGRAMS if not name.startswith(skipped)]
     for radius in RADII:
         part = histogram(counts, f"patterns around ink, radius {radius}").copy()
-        if centres == "all":
+        if not known_hands:
             part += histogram(counts, f"patterns around paper, radius {radius}")
-        part[:, 0 if centres == "all" else -1] = 0
+        part[:, -1 if known_hands else 0] = 0
         parts.append(part)
     joined = [np.sqrt(part / np.maximum(part.sum(axis=1, keepdims=True), 1)) for part in parts]
     return unit(np.concatenate(joined, axis=1)).astype(np.float32)

@@ -11,7 +11,7 @@ import filelock
 import numpy as np
 
 from iam_writer.common.files import write_beside
-from iam_writer.recognition import descriptor, distorted
+from iam_writer.recognition import descriptor, variations
 from pipelines.system.arrays import load_array
 from pipelines.system.cores import usable_cores
 from pipelines.system.progress import progress_bar
@@ -82,20 +82,20 @@ def of_split(builders: "Builders", split: str) -> np.ndarray:
     )
 
 
-def of_distorted_lines(builders: "Builders", split: str) -> np.ndarray:
-    """The counts of distorted copies of the same lines, see `distorted`.
+def of_variations(builders: "Builders", split: str) -> np.ndarray:
+    """The counts of the variations of the same lines, see `variations`.
 
     Returns:
-      int32 `[lines, distorted.COPIES, descriptor.SIZE]`.
+      int32 `[lines, 3, descriptor.SIZE]`.
 
     Raises:
       MissingDataError, OSError: as `of_split`.
     """
-    version = f"{descriptor.VERSION}.{distorted.VERSION}"
-    shape = distorted.COPIES, descriptor.SIZE
+    version = f"{descriptor.VERSION}.{variations.VERSION}"
+    shape = len(variations.WEIGHTS), descriptor.SIZE
     return np.concatenate(
         [
-            _kept(builder, split, f"distorted_{split}", version, distorted.counts_of_file, shape)
+            _kept(builder, split, f"variations_{split}", version, variations.counts_of_file, shape)
             for builder in builders.values()
         ]
     )

@@ -191,11 +191,8 @@ class Counts:
         return int(self.of_lines.any(axis=1).sum())
 
 
-RESOLUTIONS: Final = {300.0: 0.0, 200.0: 0.0, 150.0: 0.0, 400.0: 0.0, 600.0: 0.0, 100.0: 120.0}
-"""Dots per inch that a page may have → by how much more a hand must explain a line, as log likelihood, before it is taken.
-
-From 100 dpi an image is enlarged so much that every hand looks smooth. The 120 was chosen by validation lines of IAM.
-"""
+RESOLUTIONS: Final = (300.0, 200.0, 150.0, 400.0, 600.0, 100.0)
+"""Dots per inch that a page may have."""
 
 ENOUGH: Final = 4
 """So many lines of a page tell its resolution."""
@@ -223,16 +220,15 @@ class DescriptorRecognizer(Recognizer[Counts]):
             return found
         longest = np.argsort([-line.shape[1] for line in lines], kind="stable")[:ENOUGH]
         shrunk = round(descriptor.DPI * page.scale)
-        margins = {**RESOLUTIONS, **({float(shrunk): 0.0} if page.scale < 0.95 else {})}
-        at_dpi = {dpi: _counts([lines[i] for i in longest], dpi) for dpi in margins if dpi != descriptor.DPI}
-        at_dpi[descriptor.DPI] = Counts(found.of_lines[longest])  # They have been counted.
-        tried = {dpi: self._fit(at_dpi[dpi]) - margin for dpi, margin in margins.items()}
-        dpi = max(tried, key=tried.__getitem__)
+        tried = {*RESOLUTIONS, *([float(shrunk)] if page.scale < 0.95 else [])} - {descriptor.DPI}
+        fits = {dpi: self._fit(_counts([lines[i] for i in longest], dpi)) for dpi in sorted(tried)}
+        fits[descriptor.DPI] = self._fit(Counts(found.of_lines[longest]))  # They have been counted.
+        dpi = max(fits, key=fits.__getitem__)
         return found if dpi == descriptor.DPI else _counts(lines, dpi)
 
     def _fit(self, counts: Counts) -> float:
-        """How well the likeliest of the known hands explains the lines, on average."""
-        return float(self.discriminants.scores(vectors(counts.of_lines)).max(axis=1).mean())
+        """How well the nearest known hand explains the lines, on average."""
+        return float(self.discriminants.fits(vectors(counts.of_lines)).mean())
 
     def warnings(self, page: Page, scan: Counts) -> list[str]:
         found = super().warnings(page, scan)

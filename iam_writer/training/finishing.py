@@ -21,9 +21,6 @@ from iam_writer.training.data import Data
 
 SPLITS = ("train", "validation", "test")
 
-ENOUGH = 0.99
-"""If the descriptor names this share of the validation lines rightly, distorted copies of the lines are not tried."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
@@ -99,19 +96,10 @@ def finish_descriptor(data: Data) -> Finished:
 def _descriptor(data: Data) -> tuple[discriminants.Discriminants, Part]:
     counts = {split: line_counts.of_split(data.builders, split) for split in SPLITS}
     train, validation = data.strips["train"], data.strips["validation"]
-    vectors = discriminants.vectors(counts["validation"])
-
-    def right(found: discriminants.Discriminants) -> int:
-        return int((found.scores(vectors).argmax(axis=1) == validation.labels).sum())
-
-    lines = counts["train"], train.labels, train.groups, train.ids, len(data.writers)
-    found = discriminants.learn(*lines)
-    # Distorted copies help if writers have few forms, and harm if they have many. Validation decides.
-    if right(found) < ENOUGH * len(validation):
-        copies = line_counts.of_distorted_lines(data.builders, "train").swapaxes(0, 1)
-        with_copies = discriminants.learn(*lines, copies)
-        found = max(found, with_copies, key=right)  # The first if both are equally good.
-    found = found.calibrated(vectors, validation.labels)
+    variations = line_counts.of_variations(data.builders, "train")
+    lines = counts["train"], train.labels, train.groups, train.ids
+    found = discriminants.learn(*lines, variations, len(data.writers))
+    found = found.calibrated(discriminants.vectors(counts["validation"]), validation.labels)
     seen_by: dict[str, Seen] = {split: SeenByDescriptor(counts[split], found) for split in SPLITS}
     return found, _calibrated(data, seen_by)
 

@@ -1,5 +1,7 @@
 """iam_writer/recognition/descriptor.py: shapes in, counts out; counts add up; discriminants as scikit-learn's."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from handwriting_pages import written_line
@@ -18,6 +20,20 @@ def test_a_square_has_hinges_of_right_angles_and_none_of_its_runs():
     straight = (20 - 2 * 3) * 2  # Pixels whose two legs lie on one side of the square, of two opposite sides.
     assert sorted(hinges[hinges >= straight]) == [straight, straight]
     assert descriptor.histogram(counts, "runs of paper in rows").sum() == 0
+
+
+def test_edges_of_a_square_face_four_ways():
+    ink = np.zeros((80, 80), bool)
+    ink[20:60, 20:60] = True
+    for counts, (_, apart) in zip(
+        descriptor.edge_counts(ink, descriptor.Contours.of(ink)), descriptor.EDGES, strict=True
+    ):
+        pairs = counts.reshape(descriptor.DIRECTIONS, descriptor.DIRECTIONS)
+        assert pairs.sum() == 4 * 39  # One for each pixel of the outline.
+        # To the right, up, to the left, down; most pixels have both points on one side of the square.
+        assert all(pairs[k, k] > 39 - 2 * apart - 8 for k in (0, 6, 12, 18))
+        quarter = descriptor.DIRECTIONS // 4
+        np.testing.assert_array_equal(pairs, np.roll(pairs, (quarter, quarter), axis=(0, 1)))
 
 
 def test_runs_of_paper_between_two_strokes():
@@ -81,29 +97,90 @@ def test_a_whitening_learns_how_pages_of_one_writer_differ_in_another_collection
     np.testing.assert_allclose(same.apply(hands), plain.apply(hands), atol=1e-5)
 
 
-@pytest.mark.parametrize("shrinkage", [0.05, 0.5])
-def test_discriminants_are_those_of_scikit_learn(shrinkage):
+def of_four_hands():
+    """240 lines of four hands in six dimensions, and whose they are."""
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), 60)
-    data = random.normal(size=(4, 6))[labels] + random.normal(size=(240, 6))
-    found = discriminants.Discriminants.fit(data, labels, 4, 6, shrinkage)
+    return random.normal(size=(4, 6))[labels] + random.normal(size=(240, 6)), labels
+
+
+MANY = np.full(4, 10**9)
+"""Forms of each writer. With so many, nobody is drawn to the middle distance."""
+
+
+@pytest.mark.parametrize("shrinkage", [0.05, 0.5])
+def test_with_many_forms_discriminants_are_those_of_scikit_learn(shrinkage):
+    data, labels = of_four_hands()
     # In principal components, whose spread the shrinkage is towards.
     mean, directions, _ = descriptor.principal_components(data, 6)
+    inside = (data - mean) @ directions
+    found = discriminants.Discriminants.fit(inside, labels, MANY, shrinkage)
     theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=np.ones(4) / 4)
-    theirs.fit((data - mean) @ directions, labels)
-    expected = theirs.predict((data - mean) @ directions)
-    assert (found.scores(data).argmax(axis=1) == expected).mean() > 0.98
+    expected = theirs.fit(inside, labels).predict(inside)
+    assert (found.scores(inside).argmax(axis=1) == expected).mean() > 0.98
+    np.testing.assert_allclose(found.after(mean, directions).scores(data), found.scores(inside), atol=1e-5)
 
 
-def test_a_calibrated_temperature_is_of_the_data():
-    random = np.random.default_rng(0)
-    labels = np.repeat(np.arange(3), 400)
-    data = random.normal(size=(3, 5))[labels] + random.normal(size=(1200, 5))
-    found = discriminants.Discriminants.fit(data[::2], labels[::2], 3, 5, 0.0).calibrated(
-        data[1::2], labels[1::2]
+def test_writers_with_few_forms_are_drawn_to_the_same_distance():
+    data, labels = of_four_hands()
+    many = np.linalg.norm(discriminants.Discriminants.fit(data, labels, MANY, 0.1).means, axis=1)
+    few, fewer = (
+        np.linalg.norm(discriminants.Discriminants.fit(data, labels, np.full(4, forms), 0.1).means, axis=1)
+        for forms in (discriminants.FORMS_TO_TRUST, 1)
     )
-    assert 0.7 < found.temperature < 1.5  # The model is that of the data, so its odds need no correction.
-    np.testing.assert_allclose(np.exp(found.log_probabilities(data)).sum(axis=1), 1)
+    assert np.ptp(many) > np.ptp(few) > np.ptp(fewer) > 0
+    np.testing.assert_allclose(few, np.sqrt(many * many.mean()), rtol=1e-4)
+
+
+def test_a_line_twice_as_far_away_is_not_surer():
+    data, labels = of_four_hands()
+    found = discriminants.Discriminants.fit(data, labels, MANY, 0.1)
+    far = found.mean + 1000 * (data - found.mean)
+    np.testing.assert_allclose(np.linalg.norm(found.project(far), axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(
+        found.scores(found.mean + 2 * (far - found.mean)), found.scores(far), atol=0.01
+    )
+
+
+def test_the_fit_of_a_line_is_its_distance_from_the_nearest_writer():
+    data, labels = of_four_hands()
+    found = discriminants.Discriminants.fit(data, labels, MANY, 0.1)
+    middles = np.stack([data[labels == writer].mean(axis=0) for writer in range(4)])
+    np.testing.assert_allclose(found.fits(middles), 0, atol=1e-3)
+    distances = np.linalg.norm((data[:, None] - middles) @ found.projection, axis=2)
+    np.testing.assert_allclose(found.fits(data), -0.5 * distances.min(axis=1) ** 2, rtol=1e-3, atol=1e-3)
+
+
+def test_a_line_of_weight_two_counts_as_two_lines():
+    data, labels = of_four_hands()
+    twice = np.arange(len(data)) % 3 == 0
+    weighted = discriminants.Discriminants.fit(data, labels, MANY, 0.1, np.where(twice, 2, 1))
+    repeated = discriminants.Discriminants.fit(
+        np.concatenate([data, data[twice]]), np.concatenate([labels, labels[twice]]), MANY, 0.1
+    )
+    np.testing.assert_allclose(weighted.scores(data), repeated.scores(data), atol=1e-4)
+
+
+def test_a_writer_without_lines_is_never_named():
+    data, labels = of_four_hands()
+    found = discriminants.Discriminants.fit(data, labels + (labels > 1), np.array([3, 3, 0, 3, 3]), 0.1)
+    assert (
+        np.isneginf(found.scores(data)[:, 2]).all() and np.isfinite(found.scores(data)[:, [0, 1, 3, 4]]).all()
+    )
+
+
+def test_a_calibrated_temperature_makes_the_true_writers_likely():
+    data, labels = of_four_hands()
+    found = discriminants.Discriminants.fit(data[::2], labels[::2], MANY, 0.1)
+    calibrated = found.calibrated(data[1::2], labels[1::2])
+
+    def loss(some):
+        return -some.log_probabilities(data[1::2])[np.arange(120), labels[1::2]].mean()
+
+    for other in (0.7, 1.4):
+        changed = dataclasses.replace(calibrated, temperature=calibrated.temperature * other)
+        assert loss(calibrated) < loss(changed)
+    np.testing.assert_allclose(np.exp(calibrated.log_probabilities(data)).sum(axis=1), 1)
 
 
 def test_resampling_to_300_dpi():
