@@ -10,7 +10,7 @@ On the IAM handwriting database. The folder ~/iam holds its archives, or the ext
 
 `python -m iam_writer.train` is another name for `iam-writer train`.
 
-With --model=descriptor no network is trained. The hands of the writers are learnt by the hand descriptor, in a minute.
+With --model=descriptor no network is trained. The hands of the writers are learnt by the hand descriptor, in a minute or two.
 
 If a run was stopped or killed, the same command continues it. A run writes these files into --workdir: best.keras,
 last.keras, result.json, flags.txt (the flags that repeat the run) and tensorboard/. With --model=descriptor the checkpoint

@@ -311,9 +311,9 @@ def features(counts: np.ndarray, known_hands: bool = False) -> np.ndarray:
 
     Args:
       counts: int `[n, SIZE]`, see `counts`.
-      known_hands: what counts. False: hinges, runs, and patterns around ink and paper, added, without pattern 0; best for hands
-        that nobody has seen before. True: also smooth edges, and of the patterns only those around ink, without pattern 255,
-        the inside of strokes; best for discriminants.
+      known_hands: what counts. False: hinges, runs, and patterns around ink and paper, added, without pattern 0; for hands that
+        nobody has seen before, and for the reference, which was learnt so. True: also smooth edges, and of the patterns only
+        those around ink, without pattern 255, the inside of strokes; best for discriminants.
 
     Returns:
       float32 `[n, 4604]`, or `[n, 5756]` for known hands, of unit length; zero where nothing was counted.

@@ -123,7 +123,7 @@ class Settings:
     )
     model: str = _setting(
         "article",
-        "The network; or descriptor: linear discriminants of the hand descriptor, which are learnt in a minute.",
+        "The network; or descriptor: linear discriminants of the hand descriptor, which are learnt in a minute or two.",
         choices=MODELS,
         is_key=True,
     )
