@@ -6,6 +6,7 @@ the page. The files may be removed at any time. Does not import TensorFlow.
 
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import io
 import json
@@ -223,9 +224,15 @@ def _described_or_error(path: str) -> DescribedPage | BadImageError:
 
 
 def _described(path: str, sha256: str, dpi: float | None, layout: layout_files.Found | None) -> DescribedPage:
-    page = pages.read(path)
+    page = _read(path, sha256, layout.sha256 if layout else "")
     found = described(path, sha256, page, _told_dpi(path), dpi)
     return dataclasses.replace(found, layout_sha256=layout.sha256 if layout and page.layout else "")
+
+
+@functools.lru_cache(maxsize=1)
+def _read(path: str, sha256: str, layout_sha256: str) -> pages.Page:
+    """`pages.read` of a file with this content. `identify` asks for the counts of one page at several resolutions."""
+    return pages.read(path)
 
 
 def described(

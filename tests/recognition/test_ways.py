@@ -91,3 +91,16 @@ def test_the_resolution_is_named_as_a_reason_where_the_file_tells_none_and_no_ha
     found = hands.identify(strangers, asked[1])
     assert found.writer is None
     assert found.warnings == (ways.NONE_FITS,)
+
+
+def test_the_lines_of_a_page_are_searched_once_for_all_resolutions(pages, tmp_path, monkeypatch):
+    known, asked = pages
+    read, searched = described.pages.read, []
+    monkeypatch.setattr(described.pages, "read", lambda path: searched.append(path) or read(path))
+    page = tmp_path / "page.png"
+    page.write_bytes(asked[0].read_bytes())
+    hands.identify(known, page)
+    assert searched == [str(page)]
+    page.write_bytes(asked[1].read_bytes())  # Another page under the same name.
+    assert hands.identify(known, page).writer == asked[1].stem
+    assert searched == [str(page)] * 2
