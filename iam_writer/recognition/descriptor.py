@@ -125,9 +125,7 @@ class Contours:
 
     @classmethod
     def of(cls, ink: np.ndarray) -> "Contours":
-        """Args:
-        ink: bool `[height, width]`.
-        """
+        """Finds the contours of ink, bool `[height, width]`."""
         padded = np.pad(ink, 1).astype(np.uint8)
         found, _ = cv2.findContours(padded, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         lengths = np.array([len(contour) for contour in found], np.int64)
@@ -157,8 +155,7 @@ def hinge_counts(contours: Contours) -> list[np.ndarray]:
     found = []
     for leg in LEGS:
         here, before, after = contours.around(leg)
-        ends = (_sectors(contours.points[end] - contours.points[here], leg) for end in (before, after))
-        one, other = ends
+        one, other = (_sectors(contours.points[end] - contours.points[here], leg) for end in (before, after))
         both = (one >= 0) & (other >= 0)
         found.append(np.bincount(_PAIR[one[both], other[both]], minlength=_PAIRS))
     return found

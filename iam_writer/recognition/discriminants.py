@@ -45,7 +45,8 @@ class Discriminants:
     Attributes:
       mean: float32 `[dimensions]`, the middle of all writers, taken off first.
       projection: float32 `[dimensions, components]`, after which a writer's lines have spread 1 in all directions.
-      means: float32 `[writers, components]`, the middle of each writer's lines; NaN for a writer without lines.
+      means: float32 `[writers, components]`, the middle of each writer's lines after the projection, drawn as above; NaN for a
+        writer without lines.
       temperature: scores are divided by it before they become probabilities.
       usual_fit: the median of the fits of validation lines, see `fits`.
     """
@@ -116,7 +117,7 @@ class Discriminants:
         """
         inside = self._inside(vectors)
         distance = np.linalg.norm(inside, axis=1, keepdims=True)
-        scores = (inside @ self.means.T - 0.5 * (self.means**2).sum(axis=1)) / np.maximum(distance, 1e-12)
+        scores = self._likelihoods(inside) / np.maximum(distance, 1e-12)
         scores = np.where(distance > 0, scores, 0 * self.means[:, 0])
         return np.nan_to_num(scores, nan=-np.inf).astype(np.float32)
 
@@ -124,8 +125,12 @@ class Discriminants:
         """float `[n, dimensions]` → float32 `[n]`: how well the nearest known hand explains each line, as log likelihood but for a
         constant that all lines share. Unlike scores, fits of lines may be compared with each other."""
         inside = self._inside(vectors)
-        products = inside @ self.means.T - 0.5 * (self.means**2).sum(axis=1)
-        return np.asarray(np.nanmax(products, axis=1) - 0.5 * (inside**2).sum(axis=1), np.float32)
+        nearest = np.nanmax(self._likelihoods(inside), axis=1)
+        return np.asarray(nearest - 0.5 * (inside**2).sum(axis=1), np.float32)
+
+    def _likelihoods(self, inside: np.ndarray) -> np.ndarray:
+        """float `[n, components]` → float `[n, writers]`: log likelihoods but for a constant of the line."""
+        return np.asarray(inside @ self.means.T - 0.5 * (self.means**2).sum(axis=1))
 
     def _inside(self, vectors: np.ndarray) -> np.ndarray:
         """float `[n, dimensions]` → float `[n, components]`, whitened; zero without ink."""

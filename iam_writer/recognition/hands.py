@@ -219,9 +219,8 @@ def rank(asked: Sample, known: Mapping[str, Sample], population: Reference) -> R
     comparer = population.among(counts) if len(names) >= MANY else population.alone()
     near = comparer.cosines(asked.counts[None], counts)[0]
     unbounded = comparer.unbounded(asked.counts[None], counts)[0] / math.log(10)
-    bound = math.log10(
-        comparer.writers
-    )  # As `Comparer.log_odds`; it is not called, since it would compare again.
+    # As `Comparer.log_odds`, which is not called, since it would compare again.
+    bound = math.log10(comparer.writers)
     odds = np.clip(unbounded, -bound, bound)
     order = np.argsort(-near, kind="stable")[:SHOWN]
     best = int(order[0])

@@ -191,8 +191,8 @@ class Counts:
         return int(self.of_lines.any(axis=1).sum())
 
 
-RESOLUTIONS: Final = (300.0, 200.0, 150.0, 400.0, 600.0, 100.0)
-"""Dots per inch that a page may have."""
+RESOLUTIONS: Final = (100.0, 150.0, 200.0, 400.0, 600.0)
+"""Dots per inch that a page may have, other than descriptor.DPI."""
 
 ENOUGH: Final = 4
 """So many lines of a page tell its resolution."""
@@ -220,9 +220,9 @@ class DescriptorRecognizer(Recognizer[Counts]):
             return found
         longest = np.argsort([-line.shape[1] for line in lines], kind="stable")[:ENOUGH]
         shrunk = round(descriptor.DPI * page.scale)
-        tried = {*RESOLUTIONS, *([float(shrunk)] if page.scale < 0.95 else [])} - {descriptor.DPI}
-        fits = {dpi: self._fit(_counts([lines[i] for i in longest], dpi)) for dpi in sorted(tried)}
-        fits[descriptor.DPI] = self._fit(Counts(found.of_lines[longest]))  # They have been counted.
+        tried = {*RESOLUTIONS, float(shrunk)} if page.scale < 0.95 else RESOLUTIONS
+        fits = {float(descriptor.DPI): self._fit(Counts(found.of_lines[longest]))}  # They have been counted.
+        fits |= {dpi: self._fit(_counts([lines[i] for i in longest], dpi)) for dpi in tried}
         dpi = max(fits, key=fits.__getitem__)
         return found if dpi == descriptor.DPI else _counts(lines, dpi)
 
